@@ -1,0 +1,1 @@
+"""IBHelm Pipelines: what the platform knows, in plain Python that imports no Dagster (only `definitions` does)."""

@@ -1,0 +1,79 @@
+"""Connections to Postgres with the safety belts on.
+
+Every session runs in UTC, gives up waiting for a lock, and is ended by the server when it idles inside a transaction, so that a stuck client never blocks
+the office. Connection failures become `DatabaseUnavailableError` here, once, so that callers branch on our types.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import TupleRow
+from psycopg_pool import ConnectionPool
+
+from ibhelm_pipelines.errors import DatabaseUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Connection = psycopg.Connection[TupleRow]
+Pool = ConnectionPool[Connection]
+
+SESSION_OPTIONS = " ".join(
+    f"-c {name}={value}"
+    for name, value in {
+        "timezone": "UTC",
+        "lock_timeout": "30s",
+        "idle_in_transaction_session_timeout": "10min",
+    }.items()
+)
+CONNECT_TIMEOUT_SECONDS = 10
+
+
+def _session(url: str, application: str) -> dict[str, Any]:
+    return {
+        "conninfo": url,
+        "options": SESSION_OPTIONS,
+        "application_name": f"ibhelm {application}",
+        "connect_timeout": CONNECT_TIMEOUT_SECONDS,
+    }
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn a lost or refused connection into `DatabaseUnavailableError`; every other database error passes."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailableError(
+            f"Postgres does not answer: {str(error).strip()}.",
+            next_step="See `ibhelm status`; `ibhelm up` starts the embedded one.",
+        ) from error
+
+
+def connect(url: str, *, application: str, autocommit: bool = False) -> Connection:
+    """Open one connection.
+
+    Args:
+        url: a libpq connection URL.
+        application: what the connection is for; shown in pg_stat_activity.
+        autocommit: whether each statement is its own transaction.
+
+    Raises:
+        DatabaseUnavailableError: the server refuses or does not answer within 10 seconds.
+    """
+    with translated_errors():
+        return psycopg.connect(autocommit=autocommit, **_session(url, application))
+
+
+@contextmanager
+def open_pool(url: str, *, application: str, max_size: int = 4) -> Iterator[Pool]:
+    """Open a pool for the length of the block; connections are checked before they are lent."""
+    session = _session(url, application)
+    conninfo = session.pop("conninfo")
+    with ConnectionPool(
+        conninfo, kwargs=session, min_size=1, max_size=max_size, open=True, check=ConnectionPool.check_connection
+    ) as pool:
+        yield pool

@@ -1,0 +1,143 @@
+"""Every setting of the platform, typed, with its default and its unit.
+
+Sources, strongest first: the environment (`IBHELM_*`), `.env`, and `.ibhelm/env`, which `ibhelm up` writes with the addresses of the embedded services.
+Code receives a `Settings` object; nothing else reads the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from ibhelm_pipelines.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "IBHELM_"
+
+DEFAULT_IGNORED_FOLDERS = ("@eaDir", "#recycle", "@tmp", "#snapshot", ".SynologyWorkingDirectory")
+DEFAULT_IGNORED_FILES = ("Thumbs.db", "~$*", "*.tmp", "*.partial", "*.dwl", "*.dwl2")
+
+SplitByComma = Annotated[tuple[str, ...], NoDecode]
+"""A tuple that is written as one comma-separated line in the environment."""
+
+
+class Settings(BaseSettings):
+    """The settings of one process; build it with `load_settings`, which turns mistakes into sentences."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+
+    state_dir: Path = Field(Path(".ibhelm"), description="Folder of the embedded services, their data, logs and secrets")
+
+    nas_root: Path | None = Field(None, description="Where the NAS share is mounted; read, never written")
+    share_marker: str = Field(
+        ".ibhelm-share", description="Path below the NAS root that proves that the share is mounted"
+    )
+    folder_depth: int = Field(2, ge=1, le=8, description="Levels below the NAS root at which project folders stand")
+    nas_url: str = Field("", description="Prefix of the links to files, such as smb://nas/projekte; default file://NAS_ROOT")
+    ignored_folders: SplitByComma = Field(DEFAULT_IGNORED_FOLDERS, description="Folder names that are never entered")
+    ignored_files: SplitByComma = Field(DEFAULT_IGNORED_FILES, description="File name patterns that are never recorded")
+    ignore_hidden: bool = Field(True, description="Leave out files and folders whose name starts with a dot")
+    hash_threads: int = Field(4, ge=1, le=64, description="Threads that read and hash files at the same time")
+    max_deletions: int = Field(500, ge=0, description="Files that may vanish in one scan before an operator must confirm")
+    max_deletion_percent: float = Field(5.0, ge=0, le=100, description="Share of live files that may vanish likewise, %")
+
+    database_url: SecretStr | None = Field(None, description="Postgres of the pipeline role; embedded when not set")
+    owner_database_url: SecretStr | None = Field(
+        None, description="Postgres of the role that migrates; default the pipeline's own URL"
+    )
+    dagster_database_url: SecretStr | None = Field(
+        None, description="Postgres database of Dagster's own storage; default database `dagster` on the same server"
+    )
+    nocodb_database_url: SecretStr | None = Field(None, description="Postgres for NocoDB: reads, writes human columns")
+    reader_database_url: SecretStr | None = Field(None, description="Postgres for people and scripts that only read")
+    postgres_port: int = Field(0, ge=0, le=65535, description="Port of the embedded Postgres; 0 takes a free one")
+
+    s3_endpoint: str | None = Field(None, description="URL of the S3 server; embedded when not set")
+    s3_public_url: str | None = Field(None, description="URL of the bucket as browsers reach it; default ENDPOINT/BUCKET")
+    s3_bucket: str = Field("ibhelm", description="Bucket for originals and previews")
+    s3_region: str = Field("us-east-1", description="Region that requests are signed for")
+    s3_access_key: str = Field("test", description="Access key; the embedded server verifies links of this one only")
+    s3_secret_key: SecretStr = Field(SecretStr("test"), description="Secret key")
+    s3_port: int = Field(0, ge=0, le=65535, description="Port of the embedded S3 server; 0 takes a free one")
+
+    dagster_port: int = Field(3000, ge=0, le=65535, description="Port of the Dagster UI on 127.0.0.1; 0 takes a free one")
+
+    content_workers: int = Field(
+        default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="Processes that open files for previews"
+    )
+    content_seconds: int = Field(60, ge=1, le=3600, description="Longest time for one file and step, seconds")
+    content_memory_mb: int = Field(1024, ge=256, description="Largest address space of one worker process, MiB")
+    text_max_chars: int = Field(5_000_000, ge=1000, description="Characters of text that are kept of one file")
+
+    @field_validator("ignored_folders", "ignored_files", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("nas_root", "state_dir")
+    @classmethod
+    def _absolute(cls, value: Path | None) -> Path | None:
+        return value.expanduser().absolute() if value is not None else None
+
+    @cached_property
+    def root(self) -> bytes:
+        """The NAS root as the bytes that the kernel knows; names below it are bytes too.
+
+        Raises:
+            ConfigurationError: no NAS root is set.
+        """
+        if self.nas_root is None:
+            raise ConfigurationError(
+                "No NAS folder is set.", next_step="Set IBHELM_NAS_ROOT to the folder where the share is mounted."
+            )
+        return os.fsencode(self.nas_root)
+
+    def require_database_url(self) -> str:
+        """Return the Postgres URL of the pipeline role.
+
+        Raises:
+            ConfigurationError: none is set and no embedded server is running.
+        """
+        if self.database_url is None:
+            raise ConfigurationError(
+                f"No database is known: IBHELM_DATABASE_URL is not set and there is no {self.state_dir}/env.",
+                next_step="Start the embedded services with `ibhelm up`, or set IBHELM_DATABASE_URL.",
+            )
+        return self.database_url.get_secret_value()
+
+    def require_s3_endpoint(self) -> str:
+        """Return the URL of the S3 server.
+
+        Raises:
+            ConfigurationError: none is set and no embedded server is running.
+        """
+        if self.s3_endpoint is None:
+            raise ConfigurationError(
+                f"No S3 server is known: IBHELM_S3_ENDPOINT is not set and there is no {self.state_dir}/env.",
+                next_step="Start the embedded services with `ibhelm up`, or set IBHELM_S3_ENDPOINT.",
+            )
+        return self.s3_endpoint
+
+
+def load_settings(overrides: Mapping[str, object] | None = None) -> Settings:
+    """Read the settings of this process.
+
+    Args:
+        overrides: field values that win over every source, by field name.
+
+    Raises:
+        ConfigurationError: a value cannot be used; names the variable and what was wrong with it.
+    """
+    state_dir = Path(os.environ.get(f"{PREFIX}STATE_DIR", ".ibhelm"))
+    try:
+        return Settings(_env_file=(state_dir / "env", ".env"), **(overrides or {}))  # type: ignore[arg-type]  # by name
+    except ValidationError as error:
+        problems = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(f"A setting cannot be used: {problems}.", next_step="Correct it and try again.") from error
