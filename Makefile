@@ -1,0 +1,49 @@
+# Every target works from a fresh clone: what a target needs is installed into .venv first. `make check` never edits; `make fix` does.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix bench soak
+
+help:
+	@echo "make demo [NAS=/path] [ONCE=1] [FILES=600]   a running office in minutes; NAS is your own folder (only read), ONCE ends after the scan"
+	@echo "make test     all tests that CI runs          make check   style, types, import floors, house rules; edits nothing"
+	@echo "make soak     the long tests, by hand         make fix     format and mend what ruff can mend"
+	@echo "make bench    the figures of the README"
+
+# Re-made only when what is installed should change.
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	  || { echo "Python 3.11 or newer is needed and $(PYTHON) is not. Install it, or name another: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing into .venv (takes a few minutes the first time) ..."
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable . --group dev
+	@touch $@
+
+# NAS, ONCE and FILES reach the recipe as environment variables, so that a path may hold spaces.
+demo: export NAS := $(NAS)
+demo: export ONCE := $(filter-out 0,$(ONCE))
+demo: export FILES := $(FILES)
+demo: .venv/installed
+	@$(BIN)/ibhelm demo $${NAS:+--nas "$$NAS"} $${ONCE:+--once} $${FILES:+--files "$$FILES"}
+
+test: .venv/installed
+	$(BIN)/pytest -n 2 -m "not soak"
+
+soak: .venv/installed
+	$(BIN)/pytest -m soak --timeout 0
+
+check: .venv/installed
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/unit/test_house.py
+
+fix: .venv/installed
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: .venv/installed
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

@@ -1,0 +1,152 @@
+"""The house rules that no ready-made tool checks: sizes, docstrings, broad excepts, the error tree, the settings."""
+
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from ibhelm_pipelines import errors
+from ibhelm_pipelines.settings import PREFIX, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCE_FOLDERS = ("ibhelm_pipelines", "assets", "resources", "sensors")
+OTHER_FOLDERS = ("tests", "benchmarks", "deploy")
+
+MAX_FILE_LINES = 600
+MAX_DEFINITIONS_LINES = 60
+MAX_FUNCTION_LINES = 60
+MAX_MEDIAN_FUNCTION_LINES = 12
+LONG_FUNCTION_LINES = 50
+MAX_LONG_FUNCTION_SHARE = 0.04
+MAX_TRY_BODY_LINES = 8
+
+# Modules at an edge where anything at all may be raised. Each must re-raise or record it. Module: what it meets there.
+BROAD_EXCEPT_EDGES: dict[str, str] = {}
+
+
+@cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _modules(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def _nodes(kind: type[ast.AST] | tuple[type[ast.AST], ...], *folders: str) -> list[tuple[Path, ast.AST]]:
+    return [(path, node) for path in _modules(*folders) for node in ast.walk(_tree(path)) if isinstance(node, kind)]
+
+
+def _lines(node: ast.AST) -> int:
+    return node.end_lineno - node.lineno + 1
+
+
+def _where(path: Path, node: ast.AST) -> str:
+    return f"{path.relative_to(ROOT)}:{node.lineno}"
+
+
+FUNCTIONS = _nodes((ast.FunctionDef, ast.AsyncFunctionDef), *SOURCE_FOLDERS)
+
+
+def test_the_house_rules_look_at_the_whole_house():
+    assert {path.relative_to(ROOT).parts[0] for path in _modules(*SOURCE_FOLDERS)} == set(SOURCE_FOLDERS)
+    assert len(FUNCTIONS) > 50
+
+
+def test_no_file_is_longer_than_600_lines():
+    lengths = {
+        path: len(path.read_text(encoding="utf-8").splitlines()) for path in _modules(*SOURCE_FOLDERS, *OTHER_FOLDERS)
+    }
+    assert [f"{path.relative_to(ROOT)}: {n} lines" for path, n in lengths.items() if n > MAX_FILE_LINES] == []
+
+
+def test_no_function_is_longer_than_60_lines():
+    assert [f"{_where(path, node)} {node.name}" for path, node in FUNCTIONS if _lines(node) > MAX_FUNCTION_LINES] == []
+
+
+def test_functions_are_short_as_a_rule():
+    lengths = [_lines(node) for _, node in FUNCTIONS]
+    assert statistics.median(lengths) <= MAX_MEDIAN_FUNCTION_LINES
+    assert sum(n > LONG_FUNCTION_LINES for n in lengths) <= MAX_LONG_FUNCTION_SHARE * len(lengths)
+
+
+def test_try_bodies_hold_little():
+    tries = _nodes(ast.Try, *SOURCE_FOLDERS)
+    sizes = [(_where(path, node), node.body[-1].end_lineno - node.body[0].lineno + 1) for path, node in tries]
+    assert [f"{where}: {size} lines" for where, size in sizes if size > MAX_TRY_BODY_LINES] == []
+
+
+def test_every_module_says_what_it_is():
+    silent = [path for path in _modules(*SOURCE_FOLDERS, *OTHER_FOLDERS) if not ast.get_docstring(_tree(path))]
+    assert [str(path.relative_to(ROOT)) for path in silent if path.read_text(encoding="utf-8").strip()] == []
+
+
+def _is_broad(handler: ast.ExceptHandler) -> bool:
+    caught = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(
+        kind is None or (isinstance(kind, ast.Name) and kind.id in {"Exception", "BaseException"}) for kind in caught
+    )
+
+
+def test_broad_excepts_stand_only_at_the_named_edges():
+    handlers = _nodes(ast.ExceptHandler, *SOURCE_FOLDERS)
+    broad = {str(path.relative_to(ROOT)) for path, handler in handlers if _is_broad(handler)}
+    assert broad == set(BROAD_EXCEPT_EDGES)
+
+
+def _drawn_tree() -> list[tuple[str, str]]:
+    """The pairs (class, parent) as the docstring of errors.py draws them, by depth of indentation."""
+    pairs, parents = [], ["Exception"]
+    for line in (errors.__doc__ or "").splitlines():
+        if match := re.match(r"^    ((?:[│├└─]|\s)*)([A-Z]\w+Error)\b", line):
+            depth = len(match[1]) // 4
+            parents[depth + 1 :] = [match[2]]
+            pairs.append((match[2], parents[depth]))
+    return pairs
+
+
+def test_the_error_tree_is_drawn_as_it_is():
+    kinds = {kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.IbhelmError)}
+    assert sorted(_drawn_tree()) == sorted((kind.__name__, kind.__bases__[0].__name__) for kind in kinds)
+
+
+def test_every_error_class_lives_in_errors_py():
+    raised = [
+        _where(path, node)
+        for path, node in _nodes(ast.ClassDef, *SOURCE_FOLDERS)
+        if path.name != "errors.py" and re.fullmatch(r".+(Error|Exception)", node.name)
+    ]
+    assert raised == []
+
+
+def test_definitions_only_puts_things_together():
+    text = (ROOT / "ibhelm_pipelines" / "definitions.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= MAX_DEFINITIONS_LINES
+
+
+def _shown(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(default)
+    return "" if default is None else str(getattr(default, "get_secret_value", lambda: default)())
+
+
+def _example_lines(name: str) -> str:
+    field = Settings.model_fields[name]
+    return (
+        f"# {field.description}\n#{PREFIX}{name.upper()}={_shown(None if field.default_factory else field.default)}\n"
+    )
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_the_example_environment_shows_each_setting_with_its_default(name: str):
+    assert _example_lines(name) in (ROOT / ".env.example").read_text(encoding="utf-8")
+
+
+def test_the_example_environment_names_nothing_that_is_no_setting():
+    named = re.findall(rf"^#?{PREFIX}(\w+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(named) == sorted(name.upper() for name in Settings.model_fields)
