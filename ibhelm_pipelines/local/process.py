@@ -1,0 +1,141 @@
+"""Long-lived child processes, known by (pid, start time), so that a recycled pid is never mistaken for one of ours.
+
+A killed process stays a zombie until its parent (or PID 1, which may take seconds in a container) reaps it; here a
+zombie counts as gone.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+POLL_SECONDS = 0.05
+LOG_LIMIT_BYTES = 10 * 1024 * 1024
+
+# Children of this very process, kept so that they are reaped and never collected while they run.
+_CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessRecord:
+    """One process of this machine, for ever: a pid alone is used again, a pid with its start time is not."""
+
+    pid: int
+    create_time: float
+
+    @classmethod
+    def of(cls, pid: int) -> ProcessRecord | None:
+        """Return the record of a running process, or None where there is none."""
+        try:
+            return cls(pid=pid, create_time=psutil.Process(pid).create_time())
+        except psutil.NoSuchProcess:
+            return None
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> ProcessRecord:
+        return cls(pid=int(value["pid"]), create_time=float(value["create_time"]))
+
+    def to_json(self) -> dict[str, float]:
+        return asdict(self)
+
+    def alive(self) -> bool:
+        """Return whether this very process still runs."""
+        child = _CHILDREN.get(self.pid)
+        if child is not None and child.poll() is not None:
+            del _CHILDREN[self.pid]
+        return self._process() is not None
+
+    def terminate(self, *, seconds: float, group: bool = False) -> bool:
+        """Ask the process to end, kill it when it has not ended in time, and return whether it ended by itself.
+
+        Args:
+            seconds: how long it may take.
+            group: whether what it started in its own session is killed at the end too.
+        """
+        members = self._descendants() if group else []
+        if process := self._process():
+            _signal(process, psutil.Process.terminate)
+        in_time = wait_until(lambda: not self.alive(), seconds=seconds)
+        for process in [p for p in [self._process(), *members] if p is not None]:
+            _signal(process, psutil.Process.kill)
+        wait_until(lambda: not self.alive(), seconds=seconds)
+        return in_time
+
+    def _process(self) -> psutil.Process | None:
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.create_time) < 0.02 and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return None
+        return process if same else None
+
+    def _descendants(self) -> list[psutil.Process]:
+        process = self._process()
+        try:
+            return process.children(recursive=True) if process else []
+        except psutil.NoSuchProcess:
+            return []
+
+
+def _signal(process: psutil.Process, send: Callable[[psutil.Process], None]) -> None:
+    try:
+        send(process)
+    except psutil.NoSuchProcess:
+        return  # it ended by itself meanwhile, which is what the signal was for
+
+
+def start_process(command: Sequence[str], *, env: Mapping[str, str], log: Path, cwd: Path) -> ProcessRecord:
+    """Start a program in a session of its own, so that a Ctrl-C in the terminal reaches only the supervisor.
+
+    Args:
+        command: the program and its arguments.
+        env: its whole environment.
+        log: file that its output is appended to; a grown one is put aside first.
+        cwd: its working directory.
+    """
+    rotate_log(log)
+    with log.open("ab") as output:
+        child = subprocess.Popen(
+            command,
+            env=dict(env),
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    _CHILDREN[child.pid] = child
+    return ProcessRecord(pid=child.pid, create_time=psutil.Process(child.pid).create_time())
+
+
+def rotate_log(log: Path) -> None:
+    """Put a grown log aside; one older generation is kept."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
+        log.replace(log.with_suffix(log.suffix + ".1"))
+
+
+def tail(log: Path, *, lines: int = 8, limit_bytes: int = 8192) -> str:
+    """Return the last lines of a log, for an error message."""
+    if not log.exists():
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - limit_bytes))
+        return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
+
+
+def wait_until(condition: Callable[[], bool], *, seconds: float) -> bool:
+    """Poll a condition until it holds; return whether it did within the time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True

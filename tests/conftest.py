@@ -1,0 +1,174 @@
+"""Fixtures that every room shares: a real Postgres, a real S3 server, settings that know nothing of this machine.
+
+One Postgres and one S3 server serve a test session (each xdist worker has its own); every test gets a fresh database,
+cloned from a migrated template, and a fresh bucket. Durability is off, for speed; fault tests take `private_postgres`
+and `private_s3`, which they may kill.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from ibhelm_pipelines.db.migrations import migrate
+from ibhelm_pipelines.local.postgres import EmbeddedPostgres
+from ibhelm_pipelines.local.s3 import EmbeddedS3
+from ibhelm_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+TEMPLATE = "template_ibhelm"
+VOLATILE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "64MB",
+    "max_wal_size": "512MB",
+}
+
+
+def pytest_configure() -> None:
+    """No setting of the developer's shell may decide a test; done before any fixture, for the session's servers too."""
+    for name in [name for name in os.environ if name.startswith(("IBHELM_", "AWS_", "PG", "DAGSTER_"))]:
+        del os.environ[name]
+
+
+@pytest.fixture(autouse=True)
+def _outside_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor may a `.env` or `.ibhelm/env`, which are looked for in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def services_folder() -> Iterator[Path]:
+    """A folder that the servers' user can reach (pytest's own tmp_path is 0700)."""
+    folder = Path(tempfile.mkdtemp(prefix="ibhelm-tests-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgres(services_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """The session's server, with a migrated template database."""
+    server = EmbeddedPostgres(folder=services_folder / "postgres", server_settings=VOLATILE)
+    server.start()
+    try:
+        with _admin(server) as connection:
+            connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
+        migrate(server.url(TEMPLATE))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def s3(services_folder: Path) -> Iterator[EmbeddedS3]:
+    """The session's S3 server."""
+    server = EmbeddedS3(folder=services_folder / "s3", bucket="ibhelm-tests")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh, migrated database; the URL of its owner."""
+    with fresh_database(postgres, template=TEMPLATE) as url:
+        yield url
+
+
+@pytest.fixture
+def empty_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh database without any table of ours."""
+    with fresh_database(postgres, template="template0") as url:
+        yield url
+
+
+@pytest.fixture
+def s3_bucket(s3: EmbeddedS3) -> str:
+    """A fresh bucket on the session's server."""
+    bucket = f"test-{uuid.uuid4().hex}"
+    EmbeddedS3(folder=s3.folder, bucket=bucket, access_key=s3.access_key, secret_key=s3.secret_key).start()
+    return bucket
+
+
+@pytest.fixture
+def settings(tmp_path: Path, database_url: str, s3: EmbeddedS3, s3_bucket: str) -> Settings:
+    """Settings of a small office: an empty NAS with its marker, a fresh database, a fresh bucket."""
+    nas_root = tmp_path / "nas"
+    nas_root.mkdir()
+    (nas_root / ".ibhelm-share").write_text("test share\n", encoding="utf-8")
+    return Settings(
+        _env_file=None,
+        nas_root=nas_root,
+        state_dir=tmp_path / "state",
+        database_url=database_url,
+        s3_endpoint=s3.endpoint,
+        s3_bucket=s3_bucket,
+    )
+
+
+@pytest.fixture
+def private_folder() -> Iterator[Path]:
+    """A folder for servers of one test; their user can reach it."""
+    folder = Path(tempfile.mkdtemp(prefix="ibhelm-test-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def private_postgres(private_folder: Path) -> Iterator[EmbeddedPostgres]:
+    """A running, durable, empty server of this test alone, which it may kill and start again."""
+    server = EmbeddedPostgres(folder=private_folder / "postgres", server_settings={"shared_buffers": "32MB"})
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def private_s3(private_folder: Path) -> Iterator[EmbeddedS3]:
+    """A running S3 server of this test alone, which it may kill and start again."""
+    server = EmbeddedS3(folder=private_folder / "s3", bucket="ibhelm-private")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def shared_corpus() -> Path:
+    """The corpus of real files beside the checkout; absent on most machines."""
+    corpus = REPOSITORY.parent / "shared" / "corpus"
+    if not corpus.is_dir():
+        pytest.skip(f"the shared corpus {corpus} is not on this machine")
+    return corpus
+
+
+@contextmanager
+def fresh_database(server: EmbeddedPostgres, *, template: str) -> Iterator[str]:
+    """Create a database for the length of the block and drop it afterwards."""
+    name = f"test_{uuid.uuid4().hex}"
+    with _admin(server) as connection:
+        create = sql.SQL("create database {} template {}")
+        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+    yield server.url(name)
+    with _admin(server) as connection:
+        connection.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@contextmanager
+def _admin(server: EmbeddedPostgres) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        yield connection
