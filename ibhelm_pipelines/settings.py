@@ -1,7 +1,7 @@
 """Every setting of the platform, typed, with its default and its unit.
 
-Sources, strongest first: the environment (`IBHELM_*`), `.env`, and `.ibhelm/env`, which `ibhelm up` writes with the addresses of the embedded services.
-Code receives a `Settings` object; nothing else reads the environment.
+Sources, strongest first: the environment (`IBHELM_*`), `.env`, and `.ibhelm/env`, which `ibhelm up` writes with the
+addresses of the embedded services. Code receives a `Settings` object; nothing else reads the environment.
 """
 
 from __future__ import annotations
@@ -33,20 +33,22 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    state_dir: Path = Field(Path(".ibhelm"), description="Folder of the embedded services, their data, logs and secrets")
+    state_dir: Path = Field(Path(".ibhelm"), description="Folder of the embedded services: data, logs, secrets")
 
     nas_root: Path | None = Field(None, description="Where the NAS share is mounted; read, never written")
     share_marker: str = Field(
         ".ibhelm-share", description="Path below the NAS root that proves that the share is mounted"
     )
     folder_depth: int = Field(2, ge=1, le=8, description="Levels below the NAS root at which project folders stand")
-    nas_url: str = Field("", description="Prefix of the links to files, such as smb://nas/projekte; default file://NAS_ROOT")
-    ignored_folders: SplitByComma = Field(DEFAULT_IGNORED_FOLDERS, description="Folder names that are never entered")
-    ignored_files: SplitByComma = Field(DEFAULT_IGNORED_FILES, description="File name patterns that are never recorded")
+    nas_url: str = Field("", description="Prefix of links to files, such as smb://nas/share; default file://ROOT")
+    ignored_folders: SplitByComma = Field(DEFAULT_IGNORED_FOLDERS, description="Names of folders never entered")
+    ignored_files: SplitByComma = Field(DEFAULT_IGNORED_FILES, description="Name patterns of files never recorded")
     ignore_hidden: bool = Field(True, description="Leave out files and folders whose name starts with a dot")
     hash_threads: int = Field(4, ge=1, le=64, description="Threads that read and hash files at the same time")
-    max_deletions: int = Field(500, ge=0, description="Files that may vanish in one scan before an operator must confirm")
-    max_deletion_percent: float = Field(5.0, ge=0, le=100, description="Share of live files that may vanish likewise, %")
+    max_deletions: int = Field(
+        500, ge=0, description="Files that may vanish in one scan before an operator must confirm"
+    )
+    max_deletion_percent: float = Field(5.0, ge=0, le=100, description="Percent of live files that may vanish likewise")
 
     database_url: SecretStr | None = Field(None, description="Postgres of the pipeline role; embedded when not set")
     owner_database_url: SecretStr | None = Field(
@@ -55,19 +57,23 @@ class Settings(BaseSettings):
     dagster_database_url: SecretStr | None = Field(
         None, description="Postgres database of Dagster's own storage; default database `dagster` on the same server"
     )
-    nocodb_database_url: SecretStr | None = Field(None, description="Postgres for NocoDB: reads, writes human columns")
+    nocodb_database_url: SecretStr | None = Field(None, description="Postgres for NocoDB")
     reader_database_url: SecretStr | None = Field(None, description="Postgres for people and scripts that only read")
     postgres_port: int = Field(0, ge=0, le=65535, description="Port of the embedded Postgres; 0 takes a free one")
 
     s3_endpoint: str | None = Field(None, description="URL of the S3 server; embedded when not set")
-    s3_public_url: str | None = Field(None, description="URL of the bucket as browsers reach it; default ENDPOINT/BUCKET")
+    s3_public_url: str | None = Field(
+        None, description="URL of the bucket as browsers reach it; default ENDPOINT/BUCKET"
+    )
     s3_bucket: str = Field("ibhelm", description="Bucket for originals and previews")
     s3_region: str = Field("us-east-1", description="Region that requests are signed for")
-    s3_access_key: str = Field("test", description="Access key; the embedded server verifies links of this one only")
+    s3_access_key: str = Field("test", description="Access key; the embedded server knows `test` only")
     s3_secret_key: SecretStr = Field(SecretStr("test"), description="Secret key")
     s3_port: int = Field(0, ge=0, le=65535, description="Port of the embedded S3 server; 0 takes a free one")
 
-    dagster_port: int = Field(3000, ge=0, le=65535, description="Port of the Dagster UI on 127.0.0.1; 0 takes a free one")
+    dagster_port: int = Field(
+        3000, ge=0, le=65535, description="Port of the Dagster UI on 127.0.0.1; 0 takes a free one"
+    )
 
     content_workers: int = Field(
         default_factory=lambda: os.cpu_count() or 1, ge=1, le=64, description="Processes that open files for previews"
@@ -140,4 +146,6 @@ def load_settings(overrides: Mapping[str, object] | None = None) -> Settings:
         return Settings(_env_file=(state_dir / "env", ".env"), **(overrides or {}))  # type: ignore[arg-type]  # by name
     except ValidationError as error:
         problems = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
-        raise ConfigurationError(f"A setting cannot be used: {problems}.", next_step="Correct it and try again.") from error
+        raise ConfigurationError(
+            f"A setting cannot be used: {problems}.", next_step="Correct it and try again."
+        ) from error

@@ -1,7 +1,8 @@
 """Connections to Postgres with the safety belts on.
 
-Every session runs in UTC, gives up waiting for a lock, and is ended by the server when it idles inside a transaction, so that a stuck client never blocks
-the office. Connection failures become `DatabaseUnavailableError` here, once, so that callers branch on our types.
+Every session runs in UTC, gives up waiting for a lock, and is ended by the server when it idles inside a
+transaction, so that a stuck client never blocks the office. Connection failures become `DatabaseUnavailableError`
+here, once, so that callers branch on our types.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ def translated_errors() -> Iterator[None]:
         yield
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(
-            f"Postgres does not answer: {str(error).strip()}.",
+            f"Postgres does not answer, or gave up: {str(error).strip()}.",
             next_step="See `ibhelm status`; `ibhelm up` starts the embedded one.",
         ) from error
 

@@ -1,7 +1,7 @@
 """Applies `sql/migrations/NNNN_name.sql` in order, each once, each in a transaction of its own.
 
-Safe to run twice and by two processes at once: an advisory lock makes the second one wait and then find nothing to do. A file that was changed after it
-ran is refused, because the database would no longer be what the files say.
+Safe to run twice and by two processes at once: an advisory lock makes the second one wait and then find nothing to
+do. A file that was changed after it ran is refused, because the database would no longer be what the files say.
 """
 
 from __future__ import annotations

@@ -1,0 +1,141 @@
+"""What could be wrong, asked of the tables that the code itself writes: Dagster's asset checks and `ibhelm scan`
+ask the same questions.
+
+Each question is one statement of `sql/queries/checks.sql`. It passes when no row comes back; else the rows say what
+is wrong, worst first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from psycopg.rows import dict_row
+
+from ibhelm_pipelines.db.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ibhelm_pipelines.db.connect import Connection
+
+Cell = str | int | float | None
+
+_COUNT = "count"
+"""First column of every statement: how many rows there are without the limit."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One thing that could be wrong with an asset."""
+
+    name: str
+    asset: str
+    about: str
+    problem: str
+    """What is wrong; {count} is the number of rows, other names are columns of the worst row."""
+    next_step: str
+    """What the admin does about it; the same names."""
+    severity: Literal["error", "warning"] = "error"
+    query: str = ""
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What the tables say to one question."""
+
+    question: Question
+    count: int
+    rows: list[dict[str, Cell]]
+
+    @property
+    def passed(self) -> bool:
+        return self.count == 0
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in one sentence; empty when nothing is."""
+        return "" if self.passed else self._fill(self.question.problem)
+
+    @property
+    def next_step(self) -> str:
+        """What to do about it; empty when nothing is wrong."""
+        return "" if self.passed else self._fill(self.question.next_step)
+
+    def _fill(self, template: str) -> str:
+        return template.format_map({**self.rows[0], "count": self.count})
+
+
+def _failure_rate(asset: str, step: str, what: str) -> Question:
+    return Question(
+        name=f"{step}_failure_rate",
+        asset=asset,
+        about=f"At most 5 % of the contents of one family fail to give {what}",
+        problem=f"{{percent}} % of {{family}} fail to give {what}; families above 5 %: {{count}}.",
+        next_step="Read the usual reason in the table; the failed rows of ops.step_results name each content.",
+        severity="warning",
+        query="failure_rate",
+        parameters={"step": step},
+    )
+
+
+QUESTIONS = (
+    Question(
+        name="mass_deletion_refused",
+        asset="nas_files",
+        about="No scan had to refuse deletions because too many files vanished at once",
+        problem="More files vanished than may at once, from {count} folders ({missing_files} from {folder}); "
+        "none was marked deleted.",
+        next_step="See whether the folder was moved or not mounted. If the files are meant to be gone: "
+        "`ibhelm scan --confirm-deletions {scan}`.",
+    ),
+    Question(
+        name="unreadable_paths",
+        asset="nas_files",
+        about="Every file and folder of the share can be read",
+        problem="{count} files or folders cannot be read, such as {path}: {reason}.",
+        next_step="Give the scanner's user the right to read them; the next scan takes them up.",
+    ),
+    Question(
+        name="bit_rot_open",
+        asset="nas_files",
+        about="No file changed its bytes without changing size and time",
+        problem="{count} files changed their bytes behind the back of the file system, such as {path}.",
+        next_step="Check the disks of the NAS; the good original is still stored under the expected hash.",
+    ),
+    Question(
+        name="folders_not_scanned",
+        asset="nas_files",
+        about="Every folder had a complete scan in the last two days",
+        problem="{count} folders had no complete scan for two days, such as {folder}.",
+        next_step="See in the list of runs why the last scans failed; `ibhelm doctor` tells whether the share is up.",
+    ),
+    Question(
+        name="contents_not_stored",
+        asset="stored_originals",
+        about="The original of every live file is stored in S3",
+        problem="{count} contents are not stored yet, such as that of {for_example}.",
+        next_step="The next scan tries again. If the number stays, see the column `reason` and `ibhelm doctor`.",
+    ),
+    _failure_rate("stored_originals", "store", "a stored original"),
+    _failure_rate("thumbnails", "thumbnail", "a preview"),
+    _failure_rate("extracted_text", "text", "text"),
+)
+
+
+def ask(connection: Connection, question: Question) -> Answer:
+    """Ask the tables one question."""
+    statement = load_queries("checks")[question.query or question.name]
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(statement, question.parameters).fetchall()
+    count = int(rows[0][_COUNT]) if rows else 0
+    return Answer(
+        question=question,
+        count=count,
+        rows=[{name: _cell(value) for name, value in row.items() if name != _COUNT} for row in rows],
+    )
+
+
+def _cell(value: object) -> Cell:
+    return value if value is None or isinstance(value, str | int | float) else str(value)

@@ -1,0 +1,224 @@
+"""One walk over the share: every file once, one stat each, nothing followed, nothing opened.
+
+Directories are read through their file descriptors (no path is resolved twice, and a rename above us cannot lead us
+elsewhere). What cannot be read becomes a named problem, and the walk of that folder counts as incomplete: nothing
+may be concluded from what was not seen in it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+from ibhelm_pipelines.errors import ShareUnavailableError
+from ibhelm_pipelines.nas.ignore import SPECIAL, SYMLINK, IgnoreRules
+from ibhelm_pipelines.nas.names import LOOSE, folder_key, join
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator
+
+_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_INT64 = 1 << 63
+_TIME_LIMIT_NS = _INT64 - 1
+
+
+class FileEntry(NamedTuple):
+    """One file as its directory shows it. Times in nanoseconds since 1970, inode as a signed 64-bit number."""
+
+    raw_name: bytes
+    size: int
+    mtime_ns: int
+    inode: int
+    uid: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Directory:
+    """One directory that was read to its end."""
+
+    raw_path: bytes
+    folder: str
+    files: list[FileEntry]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unreadable:
+    """A path that the walk could not read. Nothing is known of what stands below it."""
+
+    raw_path: bytes
+    folder: str
+    reason: str
+    is_directory: bool
+    vanished: bool
+    """It was listed and then gone: not worth a report, but the walk of its folder is not whole."""
+
+
+@dataclass(kw_only=True)
+class WalkLog:
+    """What the walk met beside files."""
+
+    ignored: Counter[str] = field(default_factory=Counter)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    folders: dict[str, bytes] = field(default_factory=dict)
+    """The project folders that are on the disk, with the raw path of one directory of each."""
+
+
+def signed64(number: int) -> int:
+    """Return an unsigned 64-bit number as Postgres' bigint holds it."""
+    return number - 2 * _INT64 if number >= _INT64 else number
+
+
+def storable_time_ns(nanoseconds: int) -> int:
+    """Return a file time as 64 bits can hold it; times beyond the year 2262 are kept as that year."""
+    return max(-_TIME_LIMIT_NS, min(nanoseconds, _TIME_LIMIT_NS))
+
+
+class Walker:
+    """Walks the share, or some folders of it."""
+
+    def __init__(
+        self, root: bytes, rules: IgnoreRules, *, folder_depth: int, folders: Collection[str] | None = None
+    ) -> None:
+        self._root = root
+        self._rules = rules
+        self._folder_depth = folder_depth
+        self._scope = None if folders is None else frozenset(folders)
+        self.log = WalkLog()
+
+    def walk(self) -> Iterator[Directory]:
+        """Yield every directory of the scope, parents first.
+
+        Raises:
+            ShareUnavailableError: the root itself cannot be read.
+        """
+        yield from self._walk_below(self._open_root(), b"", LOOSE, 0)
+
+    def list_folders(self) -> dict[str, bytes]:
+        """Return the project folders on the disk without entering them."""
+        scope, self._scope = self._scope, frozenset()
+        try:
+            for _ in self.walk():
+                pass
+        finally:
+            self._scope = scope
+        return self.log.folders
+
+    def _open_root(self) -> int:
+        try:
+            return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise ShareUnavailableError(
+                f"The NAS root {os.fsdecode(self._root)} cannot be read ({error.strerror}).",
+                next_step="Check the mount and its permissions.",
+            ) from error
+
+    def _walk_below(self, fd: int, raw_path: bytes, folder: str, depth: int) -> Iterator[Directory]:
+        """Depth first with a stack of our own: office trees can be deeper than Python's."""
+        stack: list[tuple[int, bytes, str, int, list[str]]] = []
+        try:
+            while True:
+                directory, subfolders = self._read(fd, raw_path, folder)
+                if directory is not None and self._wanted(folder):
+                    yield directory
+                stack.append((fd, raw_path, folder, depth, subfolders))
+                child = self._next_child(stack)
+                if child is None:
+                    return
+                fd, raw_path, folder, depth = child
+        finally:
+            for open_fd, *_ in stack:
+                os.close(open_fd)
+
+    def _next_child(self, stack: list[tuple[int, bytes, str, int, list[str]]]) -> tuple[int, bytes, str, int] | None:
+        """Open the next directory to read, leaving those that are finished."""
+        while stack:
+            parent_fd, parent_path, parent_folder, parent_depth, subfolders = stack[-1]
+            while subfolders:
+                name = subfolders.pop()
+                raw_path, depth = join(parent_path, os.fsencode(name)), parent_depth + 1
+                folder = self._folder_of(raw_path, depth, parent_folder)
+                if depth >= self._folder_depth and not self._wanted(folder):
+                    continue
+                fd = self._open_child(name, parent_fd, raw_path, folder)
+                if fd is not None:
+                    return fd, raw_path, folder, depth
+            os.close(stack.pop()[0])
+        return None
+
+    def _folder_of(self, raw_path: bytes, depth: int, parent_folder: str) -> str:
+        if depth != self._folder_depth:
+            return parent_folder
+        folder = folder_key(raw_path)
+        self.log.folders.setdefault(folder, raw_path)
+        return folder
+
+    def _wanted(self, folder: str) -> bool:
+        return self._scope is None or folder in self._scope
+
+    def _open_child(self, name: str, parent_fd: int, raw_path: bytes, folder: str) -> int | None:
+        try:
+            return os.open(name, _OPEN_DIRECTORY, dir_fd=parent_fd)
+        except OSError as error:
+            self._unreadable(raw_path, folder, error, is_directory=True)
+            return None
+
+    def _unreadable(self, raw_path: bytes, folder: str, error: OSError, *, is_directory: bool) -> None:
+        self.log.unreadable.append(
+            Unreadable(
+                raw_path=raw_path,
+                folder=folder,
+                reason=error.strerror or type(error).__name__,
+                is_directory=is_directory,
+                vanished=isinstance(error, FileNotFoundError | NotADirectoryError),
+            )
+        )
+
+    def _read(self, fd: int, raw_path: bytes, folder: str) -> tuple[Directory | None, list[str]]:
+        """Read one directory; a directory that fails half way counts as not read at all."""
+        files: list[FileEntry] = []
+        subfolders: list[str] = []
+        try:
+            with os.scandir(fd) as entries:
+                for entry in entries:
+                    self._sort_in(entry, raw_path, folder, files, subfolders)
+        except OSError as error:
+            self._unreadable(raw_path, folder, error, is_directory=True)
+            return None, []
+        return Directory(raw_path=raw_path, folder=folder, files=files), subfolders
+
+    def _sort_in(
+        self, entry: os.DirEntry[str], raw_path: bytes, folder: str, files: list[FileEntry], subfolders: list[str]
+    ) -> None:
+        name = entry.name
+        if entry.is_file(follow_symlinks=False):
+            reason = self._rules.file_reason(name)
+            if reason is None:
+                self._add_file(entry, raw_path, folder, files)
+                return
+        elif entry.is_dir(follow_symlinks=False):
+            reason = self._rules.folder_reason(name)
+            if reason is None:
+                subfolders.append(name)
+                return
+        else:
+            reason = SYMLINK if entry.is_symlink() else SPECIAL
+        self.log.ignored[reason] += 1
+
+    def _add_file(self, entry: os.DirEntry[str], raw_path: bytes, folder: str, files: list[FileEntry]) -> None:
+        raw_name = os.fsencode(entry.name)
+        try:
+            stat = entry.stat(follow_symlinks=False)
+        except OSError as error:  # also when it is gone since the directory was read: it may just have been renamed
+            self._unreadable(join(raw_path, raw_name), folder, error, is_directory=False)
+            return
+        files.append(
+            FileEntry(
+                raw_name,
+                stat.st_size,
+                storable_time_ns(stat.st_mtime_ns),
+                signed64(stat.st_ino),
+                stat.st_uid,
+            )
+        )
