@@ -1,0 +1,28 @@
+"""The code location: everything that Dagster knows of the platform, put together."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from assets.checks import file_checks
+from assets.content import extracted_text, thumbnails
+from assets.nas import NAS_SHARE, nas_files
+from assets.objects import stored_originals
+from assets.retention import retention_job
+from assets.scan_job import scan_job
+from resources.platform import Platform
+from sensors.folders import folder_partitions
+from sensors.lost_runs import lost_runs
+from sensors.schedules import deep_scan, quick_scan, retention_schedule
+
+defs = dg.Definitions(
+    assets=[NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text],
+    asset_checks=[file_checks],
+    jobs=[scan_job, retention_job],
+    schedules=[quick_scan, deep_scan, retention_schedule],
+    sensors=[folder_partitions, lost_runs],
+    resources={"platform": Platform()},
+    # One process per run: a process per step would cost 1.6 CPU seconds each, and parallel work happens inside the
+    # assets.
+    executor=dg.in_process_executor,
+)

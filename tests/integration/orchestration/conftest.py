@@ -1,0 +1,47 @@
+"""A Dagster instance, and the platform as its resource, over the real database, S3 server and NAS tree of one test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.definitions_load_context import set_defs_state_storage
+from nas_tree import Nas
+
+from ibhelm_pipelines.settings import Settings
+from resources.platform import Platform
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.instance_for_test() as instance:
+        yield instance
+
+
+@pytest.fixture(autouse=True)
+def _no_leaked_instance() -> Iterator[None]:
+    """build_schedule_context leaks a weak reference to its instance into a context variable (Dagster 1.13.27)."""
+    with set_defs_state_storage(None):
+        yield
+
+
+@pytest.fixture
+def nas(settings: Settings) -> Nas:
+    return Nas(settings)
+
+
+@pytest.fixture
+def platform(settings: Settings) -> Platform:
+    assert settings.database_url is not None
+    return Platform(
+        overrides={
+            "nas_root": str(settings.nas_root),
+            "state_dir": str(settings.state_dir),
+            "database_url": settings.database_url.get_secret_value(),
+            "s3_endpoint": settings.require_s3_endpoint(),
+            "s3_bucket": settings.s3_bucket,
+            "content_workers": "1",
+        },
+        first_pause_seconds=0,
+    )
