@@ -6,7 +6,9 @@
     │   ├── ShareUnavailableError
     │   ├── ScanBusyError
     │   ├── DatabaseUnavailableError
-    │   └── ObjectStoreUnavailableError
+    │   ├── ObjectStoreUnavailableError
+    │   ├── FileUnreadableError
+    │   └── ContentChangedError
     ├── SuspectFileError     this one file is hostile, broken or too big: a result row, and on with the next
     └── ConfigurationError   a person must change a setting; nothing runs until then
 
@@ -63,6 +65,14 @@ class DatabaseUnavailableError(TransientError):
 
 class ObjectStoreUnavailableError(TransientError):
     """The S3 server does not answer, or answered with a server error."""
+
+
+class ContentChangedError(TransientError):
+    """A file no longer holds the bytes that were hashed; the next scan records what it holds now."""
+
+
+class FileUnreadableError(TransientError):
+    """One file cannot be read now, for a reason that lies outside its bytes; everything else goes on."""
 
 
 class SuspectFileError(IbhelmError):

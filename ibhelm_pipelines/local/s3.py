@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import urllib.request
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.error import URLError
@@ -22,6 +23,7 @@ from botocore.exceptions import ClientError, ParamValidationError
 from ibhelm_pipelines.errors import ConfigurationError, ObjectStoreUnavailableError
 from ibhelm_pipelines.local.ports import HOST, choose_port, is_free
 from ibhelm_pipelines.local.process import ProcessRecord, start_process, tail, wait_until
+from ibhelm_pipelines.objects.store import THUMBNAILS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,7 +103,7 @@ class EmbeddedS3:
             self._launch()
         if not wait_until(self.running, seconds=START_SECONDS):
             raise self._failure("does not answer")
-        self._create_bucket()
+        self._prepare_bucket()
 
     def stop(self) -> None:
         """Stop the server."""
@@ -157,7 +159,8 @@ class EmbeddedS3:
             return {}
         return record
 
-    def _create_bucket(self) -> None:
+    def _prepare_bucket(self) -> None:
+        """Create the bucket; let browsers show previews without credentials (NocoDB does not sign), nothing else."""
         client = boto3.client(
             "s3",
             endpoint_url=self.endpoint,
@@ -169,9 +172,10 @@ class EmbeddedS3:
             ),
         )
         try:
-            client.create_bucket(Bucket=self.bucket)
-        except client.exceptions.BucketAlreadyOwnedByYou:
-            return
+            with suppress(client.exceptions.BucketAlreadyOwnedByYou):
+                client.create_bucket(Bucket=self.bucket)
+            client.delete_public_access_block(Bucket=self.bucket)
+            client.put_bucket_policy(Bucket=self.bucket, Policy=previews_policy(self.bucket))
         except (ClientError, ParamValidationError) as error:
             raise ConfigurationError(
                 f"The embedded S3 server refuses the bucket {self.bucket!r}: {error}.",
@@ -185,6 +189,17 @@ class EmbeddedS3:
             f"The embedded S3 server in {self.folder} {what}. The end of its log:\n{tail(self.log)}\n",
             next_step=f"Correct the cause that {self.log} names and try again.",
         )
+
+
+def previews_policy(bucket: str) -> str:
+    """Return the bucket policy that lets everybody who knows a preview's key (a hash) read it, and nothing else."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:GetObject",
+        "Resource": f"arn:aws:s3:::{bucket}/{THUMBNAILS}*",
+    }
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _came_up(process: ProcessRecord, port: int) -> bool:

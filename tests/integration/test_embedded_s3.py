@@ -119,12 +119,16 @@ def test_it_listens_on_the_loopback_address_only(private_s3: EmbeddedS3) -> None
     assert {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
 
 
-def test_only_signed_links_and_known_keys_read_originals(private_s3: EmbeddedS3) -> None:
+def test_originals_need_a_signed_link_or_a_known_key_and_previews_do_not(private_s3: EmbeddedS3) -> None:
     with _client(private_s3) as client:
         client.put_object(Bucket=private_s3.bucket, Key="originals/k", Body=b"secret")
         link = client.generate_presigned_url("get_object", Params={"Bucket": private_s3.bucket, "Key": "originals/k"})
     assert _get(link) == 200
     assert _get(link[:-4] + "0000") == 403
     assert _get(f"{private_s3.endpoint}/{private_s3.bucket}/originals/k") == 403
+    with _client(private_s3) as client:
+        client.put_object(Bucket=private_s3.bucket, Key="thumbnails/k.webp", Body=b"preview")
+    assert _get(f"{private_s3.endpoint}/{private_s3.bucket}/thumbnails/k.webp") == 200
+    assert _get(f"{private_s3.endpoint}/{private_s3.bucket}?list-type=2") == 403
     with _client(private_s3, access_key="stranger") as client, pytest.raises(ClientError, match="InvalidAccessKeyId"):
         client.get_object(Bucket=private_s3.bucket, Key="originals/k")
