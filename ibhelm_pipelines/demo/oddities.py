@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import unicodedata
+from dataclasses import replace
 from random import Random
 
 from ibhelm_pipelines.demo import letters, pictures
@@ -63,7 +64,7 @@ def _long_name() -> str:
 def odd_files(project: Project, rng: Random) -> list[OfficeFile]:
     """One of each kind of difficult file."""
     day = project.day(rng)
-    photo = pictures.photos(project, rng)[0]
+    photo, offer = pictures.photos(project, rng)[0], letters.offer(project, rng)[0]
     twin = "Übersicht Kälteanlage (Größe).txt"
     return [
         _odd("leer.pdf", b"", day, defect="empty"),
@@ -73,7 +74,7 @@ def odd_files(project: Project, rng: Random) -> list[OfficeFile]:
         _odd(unicodedata.normalize("NFC", twin), b"in NFC, von Windows\n", day),
         _odd(unicodedata.normalize("NFD", twin), b"in NFD, vom Mac\n", day),
         _odd(_long_name(), b"langer Name\n", day),
-        _odd("Angebot [Entwurf] (1)  zwei  Leerzeichen.pdf", letters.offer(project, rng)[0].data, day, kind="Angebot"),
+        replace(offer, folder="IBH-INBOX", name="Angebot [Entwurf] (1)  zwei  Leerzeichen.pdf"),
         _odd("100 % Dämmung; Größe & Maß 'neu' #3.txt", b"Sonderzeichen\n", day),
         _odd("LIESMICH", b"ohne Endung\n", day),
     ]

@@ -20,7 +20,7 @@ import os
 import shutil
 import unicodedata
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -147,14 +147,14 @@ def _apple(file: OfficeFile, rng: Random) -> OfficeFile:
     """Some names were written by Macs, which decompose umlauts."""
     if rng.random() >= NFD_SHARE:
         return file
-    return OfficeFile(**{**vars(file), "name": unicodedata.normalize("NFD", file.name)})
+    return replace(file, name=unicodedata.normalize("NFD", file.name))
 
 
 def _copy(file: OfficeFile, rng: Random) -> OfficeFile:
     """The same bytes elsewhere: mailed, filed twice, kept for safety."""
     stem, _, suffix = file.name.rpartition(".")
     folder = rng.choice(("IBH-INBOX", "00_Projektorganisation/Zur Prüfung", file.folder))
-    return OfficeFile(**{**vars(file), "folder": folder, "name": f"{stem} - Kopie.{suffix}"})
+    return replace(file, folder=folder, name=f"{stem} - Kopie.{suffix}")
 
 
 def _works(projects: list[Project], seed: int) -> Iterator[tuple[Project, OfficeFile]]:
