@@ -1,11 +1,16 @@
 -- Derived work: what each step made of each content, texts, stored objects (design section 4).
 
+alter table public.contents add column family text;
+comment on column public.contents.family is 'Kind of content that decides which tools are used on it; empty until it was first opened';
+
 create table public.content_texts (
     content_hash text primary key references public.contents (hash),
-    text text not null
+    text text not null,
+    truncated boolean not null default false
 );
 comment on table public.content_texts is 'Extracted text of each content, apart so that lists stay narrow';
 comment on column public.content_texts.text is 'The text, with page marks (form feed between pages)';
+comment on column public.content_texts.truncated is 'The document has more text than is kept, or more than could be read in time';
 
 create table ops.step_results (
     content_hash text not null references public.contents (hash),

@@ -1,0 +1,109 @@
+"""The one table of content families: which reader makes what of which kind, and the version its results carry.
+
+A family is a word that sniffing gives. Adding a file type means a module with readers and a line here; raising
+`revision` redoes this family and this step, and nothing else. Readers are named, not imported: only the sandbox loads
+them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
+from typing import BinaryIO, Literal, cast
+
+from ibhelm_pipelines.content.limits import Limits
+from ibhelm_pipelines.content.outcome import Outcome, Step
+
+ReadStep = Literal["thumbnail", "text"]
+Reader = Callable[[BinaryIO, Limits], Outcome]
+
+UNOPENED = "unopened"
+"""Stands for the family of a content that could not be looked into yet."""
+
+_HERE = "ibhelm_pipelines.content"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """One reader of one family.
+
+    Attributes:
+        reader: `module:function` below this package; None where there is none, with the reason in `refusal`.
+        revision: of our own code; raise it when its results change.
+        libraries: distributions whose versions decide the result.
+        refusal: why there is no reader; `{name}` is the everyday name of the kind.
+    """
+
+    reader: str | None = None
+    revision: int = 1
+    libraries: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+def _refuses(refusal: str) -> dict[ReadStep, Tool]:
+    return {"thumbnail": Tool(refusal=f"{refusal}: no preview yet"), "text": Tool(refusal=f"{refusal}: no text yet")}
+
+
+def _reads(thumbnail: str, text: str) -> dict[ReadStep, Tool]:
+    return {"thumbnail": Tool(reader=thumbnail, libraries=("pymupdf",)), "text": Tool(reader=text)}
+
+
+FAMILIES: dict[str, dict[ReadStep, Tool]] = {
+    "pdf": {
+        "thumbnail": Tool(reader="pdf:thumbnail", libraries=("pymupdf",)),
+        "text": Tool(reader="pdf:text", libraries=("pymupdf",)),
+    },
+    "image": {
+        "thumbnail": Tool(reader="image:thumbnail", libraries=("pillow", "pillow-heif")),
+        "text": Tool(refusal="Picture: text in pictures is not read yet (no OCR)"),
+    },
+    "text": _reads("text:thumbnail", "text:text"),
+    "csv": _reads("text:thumbnail_csv", "text:text"),
+    "html": _reads("markup:html_thumbnail", "markup:html_text"),
+    "xml": _reads("markup:xml_thumbnail", "markup:xml_text"),
+    "office": _refuses("Office file ({name})"),
+    "mail": _refuses("E-mail file ({name})"),
+    "cad": _refuses("CAD file ({name})"),
+    "archive": _refuses("Archive ({name})"),
+    "media": _refuses("Film or sound ({name})"),
+    "other": _refuses("File of another kind ({name})"),
+    "empty": {},
+}
+
+STORE_VERSION = "store/1"
+
+
+@cache
+def tool_version(family: str, step: Step) -> str:
+    """Return the version that results of this step on this family carry, such as `pdf/1 pymupdf-1.26.7`."""
+    if step == "store":
+        return STORE_VERSION
+    tool = FAMILIES.get(family, {}).get(step, Tool())
+    libraries = (f"{name}-{version(name)}" for name in tool.libraries)
+    return " ".join((f"{family}/{tool.revision}", *libraries))
+
+
+def tool_versions(step: Step) -> dict[str, str]:
+    """Return the current tool version of every family for a step."""
+    return {family: tool_version(family, step) for family in (*FAMILIES, UNOPENED)}
+
+
+def refusal(family: str, step: ReadStep, name: str) -> str | None:
+    """Return why this step cannot be done for this family, or None where a reader exists."""
+    tool = FAMILIES[family][step]
+    return None if tool.reader is not None else tool.refusal.format(name=name)
+
+
+def load_reader(family: str, step: ReadStep) -> Reader:
+    """Import and return the reader of a family; only the sandbox does this."""
+    module, function = (FAMILIES[family][step].reader or "").split(":")
+    return cast("Reader", getattr(importlib.import_module(f"{_HERE}.{module}"), function))
+
+
+def reader_modules() -> list[str]:
+    """Return the modules of all readers, for the sandbox to load once."""
+    readers = (tool.reader for tools in FAMILIES.values() for tool in tools.values() if tool.reader)
+    return sorted({f"{_HERE}.{reader.split(':')[0]}" for reader in readers})

@@ -1,0 +1,213 @@
+"""The inside of a worker process: what it may not do, and the one edge where a reader's errors become results.
+
+A file is input from strangers and its reader is a large C library. So the process that opens it has no network, no
+secrets in its environment, a bounded address space, a bounded processor time, writes no files, and dies with its
+parent. What a reader raises ends here, as an outcome without document text.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import importlib
+import math
+import os
+import resource
+import signal
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from ibhelm_pipelines.content.families import ReadStep, load_reader, reader_modules
+from ibhelm_pipelines.content.limits import Limits, is_memory_shortage
+from ibhelm_pipelines.content.outcome import Outcome, failed
+from ibhelm_pipelines.content.source import Place, cannot_read, opened
+from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError, SuspectFileError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EXIT_OUT_OF_MEMORY = 71
+EXIT_WORN_OUT = 72
+
+KEPT_ENVIRONMENT = frozenset(
+    {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH"}
+)
+"""Everything else might be a password."""
+
+REFUSED_EVENTS = (
+    "socket.",
+    "subprocess.",
+    "os.system",
+    "os.exec",
+    "os.fork",
+    "os.posix_spawn",
+    "os.kill",
+    "ctypes.dlopen",
+)
+CPU_SHARE = 0.8
+"""Part of the wall time limit that may be processor time:
+
+A bomb meets this limit, a stalled disk only the wall clock.
+"""
+
+WORN_SHARE = 0.5
+"""A worker that has grown by this part of its room while idle leaks; the next file must not pay for it."""
+
+_CLONE_NEWUSER = 0x10000000
+_CLONE_NEWNET = 0x40000000
+_PR_SET_PDEATHSIG = 1
+_PR_SET_NO_NEW_PRIVS = 38
+_PAGE = resource.getpagesize()
+_ENVIRONMENT_FIELDS = slice(
+    47, 49
+)  # env_start and env_end of /proc/self/stat, counted after the name in brackets (proc(5))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One step on one content at one place."""
+
+    step: ReadStep
+    family: str
+    place: Place
+    limits: Limits
+
+
+def enter(memory_mb: int) -> None:
+    """Lock this process in, for good. Order matters: what needs rights or files comes first."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's handler would wait for a reader that hangs in C
+    for module in reader_modules():
+        importlib.import_module(module)
+    _clear_environment()
+    if sys.platform == "linux":
+        _leave_network()
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _silence()
+    _limit(resource.RLIMIT_AS, memory_mb << 20)
+    _limit(resource.RLIMIT_CORE, 0)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NPROC, 0)
+    sys.addaudithook(_refuse)
+    _Growth.start(memory_mb << 20)
+
+
+def guard(perform: Callable[[Job], Outcome], job: Job) -> Outcome:
+    """What a worker is asked to run:
+
+    Every way in which it can fail, short of the death of the process, is an outcome.
+    """
+    _Growth.leave_if_worn_out()
+    spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(spent + job.limits.seconds * CPU_SHARE), hard))
+    return run_guarded(lambda: perform(job))
+
+
+def run_guarded(work: Callable[[], Outcome]) -> Outcome:
+    """The edge: turn a reader's errors into outcomes.
+
+    After a refused allocation the process ends itself, because nobody knows what state the library is in.
+    """
+    try:
+        return work()
+    except MemoryError:
+        os._exit(EXIT_OUT_OF_MEMORY)
+    except (ContentChangedError, FileUnreadableError) as error:
+        return Outcome(state="failed", reason=error.problem, transient=True, unread=True)
+    except SuspectFileError as error:
+        return failed(error.problem)
+    except Exception as error:  # noqa: BLE001 - readers are strangers' code and may raise anything; it is recorded
+        return _unforeseen(error)
+
+
+def perform(job: Job) -> Outcome:
+    """Open the file and have its family's reader do the step."""
+    reader = load_reader(job.family, job.step)
+    with opened(job.place) as file:
+        outcome = run_guarded(lambda: reader(file, job.limits))
+        if outcome.state == "failed":
+            _read_through(file)
+    return outcome
+
+
+def _read_through(file: BinaryIO) -> None:
+    """Before a file is condemned: if the disk cannot even deliver its bytes, the file is innocent."""
+    file.seek(0)
+    try:
+        while file.read(1 << 20):
+            pass
+    except OSError as error:
+        raise cannot_read(error) from error
+
+
+def _unforeseen(error: Exception) -> Outcome:
+    if getattr(error, "errno", None) == errno.ENOMEM or is_memory_shortage(error):
+        os._exit(EXIT_OUT_OF_MEMORY)
+    return failed(f"The reader gave up ({type(error).__name__})")
+
+
+def _refuse(event: str, _: tuple[Any, ...]) -> None:
+    if event.startswith(REFUSED_EVENTS):
+        raise PermissionError(f"{event} is not allowed while a file is open")
+
+
+def _limit(kind: int, value: int) -> None:
+    _, hard = resource.getrlimit(kind)
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
+
+
+def _leave_network() -> None:
+    """Into a network namespace with nothing in it: as root directly, else through a user namespace of our own.
+
+    Where the kernel allows neither, the audit hook is what is left.
+    """
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_CLONE_NEWNET) != 0:
+        libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def _clear_environment() -> None:
+    """Forget all but the harmless variables, also in the block that /proc/self/environ shows."""
+    kept = {name: value for name, value in os.environ.items() if name in KEPT_ENVIRONMENT}
+    os.environ.clear()
+    os.environ.update(kept)
+    if sys.platform == "linux":
+        with open("/proc/self/stat", "rb") as file:  # noqa: PTH123 - nothing to gain from a Path
+            fields = file.read().rpartition(b")")[2].split()
+        start, end = (int(field) for field in fields[_ENVIRONMENT_FIELDS])
+        ctypes.memset(start, 0, end - start)
+
+
+def _silence() -> None:
+    """Libraries complain about broken files on stderr; a thousand such lines would hide the one that matters."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+
+
+class _Growth:
+    """Watches this process's address space between files."""
+
+    _most = 0
+
+    @classmethod
+    def start(cls, limit: int) -> None:
+        base = cls._size()
+        cls._most = int(base + (limit - base) * WORN_SHARE)
+
+    @classmethod
+    def leave_if_worn_out(cls) -> None:
+        if cls._size() > cls._most:
+            os._exit(EXIT_WORN_OUT)
+
+    @staticmethod
+    def _size() -> int:
+        if sys.platform != "linux":
+            return 0
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - read for every file; must be cheap
+            return int(file.read().split()[0]) * _PAGE

@@ -1,0 +1,229 @@
+"""The step's side of the database: what is missing, who works on it, what came of it (design section 4).
+
+No claim is ever written down. What is missing is a query; two runs share it by advisory locks that live as long as
+their connection, so a killed run leaves nothing behind. Everything that belongs to one chunk is committed in one
+transaction, and the locks go after that.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from psycopg import errors as postgres_errors
+
+from ibhelm_pipelines.content.families import UNOPENED, tool_version, tool_versions
+from ibhelm_pipelines.content.outcome import Outcome, Step
+from ibhelm_pipelines.content.source import Place
+from ibhelm_pipelines.db.connect import Connection, connect, translated_errors
+from ibhelm_pipelines.db.queries import load_queries
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ibhelm_pipelines.content.sniff import Kind
+    from ibhelm_pipelines.settings import Settings
+
+MAX_ATTEMPTS = 5
+"""Transient failures of one step on one content; then it counts as poison."""
+
+CHUNK = 32
+"""Contents that are locked, and results that are committed, together: what a killed run repeats at most."""
+
+MAX_PLACES = 4
+"""Files with the same content that are tried before it counts as unreadable now."""
+
+DEADLOCK_RETRIES = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """One content on which the step is missing.
+
+    Attributes:
+        folders: project folders within the run's scope whose live files carry it.
+        family: as an earlier step found it; None when nobody looked yet.
+        places: live files to read it from, best first.
+    """
+
+    hash: str
+    size_bytes: int
+    family: str | None
+    folders: tuple[str, ...]
+    places: tuple[Place, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredRow:
+    """An object that is in the store now."""
+
+    key: str
+    kind: str
+    sha256: str
+    size: int
+    media_type: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What came of one content."""
+
+    work: Work
+    outcome: Outcome
+    took_ms: int
+    kind: Kind | None = None
+    stored: StoredRow | None = None
+
+    @property
+    def weight(self) -> int:
+        """Characters that wait in memory until this is committed."""
+        return len(self.outcome.text or "")
+
+
+class Ledger:
+    """One run's view of one step; open it with `open_ledger`."""
+
+    def __init__(
+        self, connection: Connection, settings: Settings, step: Step, *, folders: Sequence[str] | None
+    ) -> None:
+        self._connection = connection
+        self._queries = load_queries("content")
+        self._root = settings.root
+        self._step = step
+        self._folders = list(folders) if folders is not None else None
+        versions = tool_versions(step)
+        self._scope = {
+            "step": step,
+            "folders": self._folders,
+            "families": list(versions),
+            "versions": list(versions.values()),
+            "unopened": UNOPENED,
+            "places": MAX_PLACES,
+        }
+
+    def missing(self) -> Iterator[Work]:
+        """Yield what is missing, locked for this run; reads ahead one chunk at a time."""
+        with translated_errors():
+            for name in ("create_worklist", "fill_worklist", "index_worklist"):
+                self._connection.execute(self._queries[name], self._scope if name == "fill_worklist" else None)
+        after = 0
+        while chunk := self._fetch("take_from_worklist", after=after, limit=CHUNK):
+            after = chunk[-1][0]
+            yield from self._claim([content_hash for _, content_hash in chunk])
+
+    def record(self, results: Sequence[Done]) -> None:
+        """Commit a chunk of results, then let go of its contents."""
+        with translated_errors(), self._connection.transaction(), self._connection.cursor() as cursor:
+            for name, rows in self._rows(results).items():
+                cursor.executemany(self._queries[name], rows)
+        self._unlock([done.work.hash for done in results])
+
+    def link_previews(self, base_url: str, *, hashes: Sequence[str] | None = None) -> None:
+        """Show the previews in `files`: of these contents, or of everything in the run's folders.
+
+        A scan may be writing the same rows in another order; whoever Postgres picks as the victim of a deadlock tries
+        again.
+        """
+        name = "link_previews_of_folders" if hashes is None else "link_previews"
+        values = {"base_url": base_url, "hashes": list(hashes or ()), "folders": self._folders}
+        for attempt in range(1, DEADLOCK_RETRIES + 1):
+            try:
+                with translated_errors():
+                    self._connection.execute(self._queries[name], values)
+                    return
+            except Exception as error:
+                if attempt == DEADLOCK_RETRIES or not isinstance(error.__cause__, postgres_errors.DeadlockDetected):
+                    raise
+
+    def _claim(self, hashes: list[str]) -> list[Work]:
+        locked = {row[0] for row in self._fetch("lock_contents", hashes=hashes, step=self._step)}
+        mine = [content_hash for content_hash in hashes if content_hash in locked]
+        rows = self._fetch("read_work", **self._scope, hashes=mine)
+        works = [self._work(list(group)) for _, group in groupby(rows, key=lambda row: row[0])]
+        self._unlock(sorted(locked - {work.hash for work in works}))
+        return works
+
+    def _work(self, rows: list[tuple[Any, ...]]) -> Work:
+        content_hash, size_bytes, family, folders, *_ = rows[0]
+        places = tuple(self._place(*row[4:]) for row in rows if row[4] is not None)
+        return Work(hash=content_hash, size_bytes=size_bytes, family=family, folders=tuple(folders), places=places)
+
+    def _place(self, raw_path: bytes, extension: str, size_bytes: int, mtime_ns: int, inode: int) -> Place:
+        path = os.path.join(self._root, raw_path)  # noqa: PTH118 - bytes
+        return Place(path=path, extension=extension, size_bytes=size_bytes, mtime_ns=mtime_ns, inode=inode)
+
+    def _rows(self, results: Sequence[Done]) -> dict[str, list[dict[str, Any]]]:
+        texts = [done for done in results if done.outcome.text is not None]
+        return {
+            "record_content": [_content_row(done) for done in results],
+            "record_text": [_text_row(done) for done in texts],
+            "record_text_chars": [_text_row(done) for done in texts],
+            "record_object": [_object_row(done, done.stored) for done in results if done.stored is not None],
+            "record_result": (rows := [self._result_row(done) for done in results]),
+            "drop_superseded_results": rows,
+        }
+
+    def _result_row(self, done: Done) -> dict[str, Any]:
+        family = done.kind.family if done.kind is not None else done.work.family or UNOPENED
+        return {
+            "hash": done.work.hash,
+            "step": self._step,
+            "version": tool_version(family, self._step),
+            "state": done.outcome.state,
+            "reason": done.outcome.reason,
+            "transient": done.outcome.transient,
+            "took_ms": done.took_ms,
+            "max_attempts": MAX_ATTEMPTS,
+        }
+
+    def _unlock(self, hashes: Sequence[str]) -> None:
+        if hashes:
+            self._fetch("unlock_contents", hashes=list(hashes), step=self._step)
+
+    def _fetch(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
+        with translated_errors():
+            return self._connection.execute(self._queries[name], values).fetchall()
+
+
+@contextmanager
+def open_ledger(settings: Settings, step: Step, *, folders: Sequence[str] | None) -> Iterator[Ledger]:
+    """Open the ledger for the length of the block; its locks and its worklist end with it."""
+    connection = connect(settings.require_database_url(), application=f"content {step}", autocommit=True)
+    try:
+        yield Ledger(connection, settings, step, folders=folders)
+    finally:
+        connection.close()
+
+
+def _content_row(done: Done) -> dict[str, Any]:
+    facts = done.outcome.facts
+    return {
+        "hash": done.work.hash,
+        "family": done.kind.family if done.kind is not None else None,
+        "media_type": done.kind.media_type if done.kind is not None else None,
+        "page_count": facts.page_count,
+        "pixel_width": facts.pixel_width,
+        "pixel_height": facts.pixel_height,
+        "author": facts.author,
+        "title": facts.title,
+    }
+
+
+def _text_row(done: Done) -> dict[str, Any]:
+    text = done.outcome.text or ""
+    return {"hash": done.work.hash, "text": text, "truncated": done.outcome.truncated, "chars": len(text)}
+
+
+def _object_row(done: Done, stored: StoredRow) -> dict[str, Any]:
+    return {
+        "hash": done.work.hash,
+        "key": stored.key,
+        "kind": stored.kind,
+        "sha256": stored.sha256,
+        "size": stored.size,
+        "media_type": stored.media_type,
+    }

@@ -1,0 +1,63 @@
+"""What came of one step on one content: the plain values that a worker process sends back.
+
+Reasons are written for a person, are the same for the same cause (they are counted), and never carry text of the
+document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Step = Literal["store", "thumbnail", "text"]
+State = Literal["ok", "empty", "unsupported", "failed"]
+
+EMPTY_FILE = "The file has no bytes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What a reader learned about a content beside its main result; None: it did not look or the file does not say."""
+
+    page_count: int | None = None
+    pixel_width: int | None = None
+    pixel_height: int | None = None
+    author: str | None = None
+    title: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The result of one step on one content.
+
+    Attributes:
+        transient: a `failed` that may go better next time; every other failure is final for this tool version.
+        unread: the bytes could not be had at this place; another file with the same content may do.
+        preview: WebP bytes of a good thumbnail.
+        text: good text, form feeds between pages.
+        truncated: the text ends before the document does.
+    """
+
+    state: State
+    reason: str | None = None
+    transient: bool = False
+    unread: bool = False
+    preview: bytes | None = None
+    text: str | None = None
+    truncated: bool = False
+    facts: Facts = field(default_factory=Facts)
+
+
+def empty(reason: str, facts: Facts | None = None) -> Outcome:
+    """There was nothing to find."""
+    return Outcome(state="empty", reason=reason, facts=facts or Facts())
+
+
+def unsupported(reason: str, facts: Facts | None = None) -> Outcome:
+    """No tool can do this for this content."""
+    return Outcome(state="unsupported", reason=reason, facts=facts or Facts())
+
+
+def failed(reason: str, *, transient: bool = False) -> Outcome:
+    """The tool gave up on this content."""
+    return Outcome(state="failed", reason=reason, transient=transient)

@@ -1,0 +1,135 @@
+-- Derived work on contents: finding what is missing, sharing it between runs, recording what came of it.
+
+-- name: create_worklist
+-- Of this session: what this run found missing when it began. It lies in Postgres because a parent with 300,000 hashes in memory is not flat.
+create temp table worklist (position bigint not null, hash text not null)
+
+-- name: fill_worklist
+-- In the order of the files, so that the disk is read folder by folder.
+with tool as materialized (
+    select * from unnest(%(families)s::text[], %(versions)s::text[]) as t (family, version)
+)
+insert into worklist (position, hash)
+select min(f.id), f.content_hash
+from public.files f
+where f.deleted_at is null and f.content_hash is not null and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
+  and not exists (
+    select from public.contents c
+    join tool on tool.family = coalesce(c.family, %(unopened)s)
+    join ops.step_results r on r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version
+    where c.hash = f.content_hash and (r.next_try_at is null or r.next_try_at > now())
+  )
+group by f.content_hash
+
+-- name: index_worklist
+create index on worklist (position)
+
+-- name: take_from_worklist
+select position, hash from worklist where position > %(after)s order by position limit %(limit)s
+
+-- name: lock_contents
+-- Locks of this session, not of a transaction: they last until the result is committed. Not row locks, because scans refer to the same rows meanwhile.
+select hash from unnest(%(hashes)s::text[]) as hash where pg_try_advisory_lock(hashtextextended(%(step)s || ' ' || hash, 0))
+
+-- name: unlock_contents
+select pg_advisory_unlock(hashtextextended(%(step)s || ' ' || hash, 0)) from unnest(%(hashes)s::text[]) as hash
+
+-- name: read_work
+-- A statement of its own after the locking, so that it sees what the last holder of the lock committed.
+with tool as materialized (
+    select * from unnest(%(families)s::text[], %(versions)s::text[]) as t (family, version)
+)
+select c.hash, c.size_bytes, c.family,
+       array(
+           select distinct f.folder from public.files f
+           where f.content_hash = c.hash and f.deleted_at is null and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
+       ) as folders,
+       place.raw_path, place.extension, place.size_bytes, place.mtime_ns, place.inode
+from unnest(%(hashes)s::text[]) with ordinality as wanted (hash, ord)
+join public.contents c using (hash)
+left join tool on tool.family = coalesce(c.family, %(unopened)s)
+left join lateral (
+    select f.id, f.raw_path, f.extension, e.size_bytes, e.mtime_ns, e.inode
+    from public.files f join ops.disk_entries e on e.file_id = f.id and e.live
+    where f.content_hash = c.hash and f.deleted_at is null and e.mtime_ns is not null and e.inode is not null
+    order by f.id limit %(places)s
+) as place on true
+where not exists (
+    select from ops.step_results r
+    where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version and (r.next_try_at is null or r.next_try_at > now())
+)
+order by wanted.ord, place.id
+
+-- name: record_content
+-- What a reader does not say stays as an earlier one said it.
+update public.contents c
+set family = coalesce(n.family, c.family), media_type = coalesce(n.media_type, c.media_type), page_count = coalesce(n.page_count, c.page_count),
+    pixel_width = coalesce(n.pixel_width, c.pixel_width), pixel_height = coalesce(n.pixel_height, c.pixel_height),
+    author = coalesce(n.author, c.author), title = coalesce(n.title, c.title)
+from (select %(family)s::text, %(media_type)s::text, %(page_count)s::integer, %(pixel_width)s::integer, %(pixel_height)s::integer,
+             %(author)s::text, %(title)s::text) as n (family, media_type, page_count, pixel_width, pixel_height, author, title)
+where c.hash = %(hash)s
+  and (c.family, c.media_type, c.page_count, c.pixel_width, c.pixel_height, c.author, c.title)
+      is distinct from (coalesce(n.family, c.family), coalesce(n.media_type, c.media_type), coalesce(n.page_count, c.page_count),
+                        coalesce(n.pixel_width, c.pixel_width), coalesce(n.pixel_height, c.pixel_height), coalesce(n.author, c.author),
+                        coalesce(n.title, c.title))
+
+-- name: record_text
+insert into public.content_texts (content_hash, text, truncated) values (%(hash)s, %(text)s, %(truncated)s)
+on conflict (content_hash) do update set text = excluded.text, truncated = excluded.truncated
+
+-- name: record_text_chars
+update public.contents set text_chars = %(chars)s where hash = %(hash)s and text_chars is distinct from %(chars)s
+
+-- name: record_object
+insert into ops.stored_objects (key, kind, content_hash, sha256, size_bytes, media_type)
+values (%(key)s, %(kind)s, %(hash)s, %(sha256)s, %(size)s, %(media_type)s)
+on conflict (key) do update set sha256 = excluded.sha256, size_bytes = excluded.size_bytes, media_type = excluded.media_type, stored_at = now()
+where (ops.stored_objects.sha256, ops.stored_objects.size_bytes) is distinct from (excluded.sha256, excluded.size_bytes)
+
+-- name: record_result
+-- Each transient failure waits eight times longer than the last one: a minute, eight, an hour, half a day; the fifth is the last.
+insert into ops.step_results as r (content_hash, step, tool_version, state, reason, permanent, took_ms, next_try_at)
+values (%(hash)s, %(step)s, %(version)s, %(state)s, %(reason)s, %(state)s = 'failed' and not %(transient)s, %(took_ms)s,
+        case when %(transient)s then now() + interval '1 minute' end)
+on conflict (content_hash, step, tool_version) do update
+set state = excluded.state, reason = excluded.reason, took_ms = excluded.took_ms, finished_at = now(), attempts = r.attempts + 1,
+    permanent = excluded.permanent or (excluded.next_try_at is not null and r.attempts + 1 >= %(max_attempts)s),
+    next_try_at = case when excluded.next_try_at is not null and r.attempts + 1 < %(max_attempts)s
+                       then now() + interval '1 minute' * 8 ^ r.attempts end
+
+-- name: drop_superseded_results
+-- A good result replaces all earlier ones; any other one leaves an earlier good one standing, because what that made is still there.
+delete from ops.step_results
+where content_hash = %(hash)s and step = %(step)s and tool_version <> %(version)s and (%(state)s = 'ok' or state <> 'ok')
+
+-- name: link_previews
+-- files.thumbnail is a function of the file's name and content: set where it differs, for copies and renamed files too, and emptied where the present
+-- content has no preview. Locked in the order of ids, so that two runs that do this at once wait for each other instead of deadlocking.
+with wanted as (
+    select f.id,
+           json_build_array(json_build_object('url', %(base_url)s::text || o.key, 'title', f.name || '.webp', 'mimetype', o.media_type,
+                                              'size', o.size_bytes))::text as thumbnail
+    from public.files f join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'thumbnail'
+    where f.deleted_at is null and f.content_hash = any(%(hashes)s::text[])
+), due as (
+    select f.id, w.thumbnail from public.files f join wanted w using (id)
+    where f.thumbnail is distinct from w.thumbnail
+    order by f.id for no key update of f
+)
+update public.files f set thumbnail = due.thumbnail from due where f.id = due.id
+
+-- name: link_previews_of_folders
+with wanted as (
+    select f.id,
+           case when o.key is not null then
+               json_build_array(json_build_object('url', %(base_url)s::text || o.key, 'title', f.name || '.webp', 'mimetype', o.media_type,
+                                                  'size', o.size_bytes))::text end as thumbnail
+    from public.files f left join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'thumbnail'
+    where f.deleted_at is null and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
+), due as (
+    select f.id, w.thumbnail from public.files f join wanted w using (id)
+    where f.thumbnail is distinct from w.thumbnail
+    order by f.id for no key update of f
+)
+update public.files f set thumbnail = due.thumbnail from due where f.id = due.id
