@@ -13,8 +13,8 @@ help:
 
 # Re-made only when what is installed should change.
 .venv/installed: pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	  || { echo "Python 3.11 or newer is needed and $(PYTHON) is not. Install it, or name another: make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null \
+	  || { echo "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is none of them. Name one: make demo PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Installing into .venv (takes a few minutes the first time) ..."
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --upgrade pip
