@@ -11,6 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "IBHELM_"
+DOTENV = Path(".env")
+DEFAULT_STATE_DIR = ".ibhelm"
 
 DEFAULT_IGNORED_FOLDERS = ("@eaDir", "#recycle", "@tmp", "#snapshot", ".SynologyWorkingDirectory")
 DEFAULT_IGNORED_FILES = ("Thumbs.db", "~$*", "*.tmp", "*.partial", "*.dwl", "*.dwl2")
@@ -33,7 +36,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
 
-    state_dir: Path = Field(Path(".ibhelm"), description="Folder of the embedded services: data, logs, secrets")
+    state_dir: Path = Field(Path(DEFAULT_STATE_DIR), description="Folder of the embedded services: data, logs, secrets")
 
     nas_root: Path | None = Field(None, description="Where the NAS share is mounted; read, never written")
     share_marker: str = Field(
@@ -132,20 +135,29 @@ class Settings(BaseSettings):
         return self.s3_endpoint
 
 
-def load_settings(overrides: Mapping[str, object] | None = None) -> Settings:
+def load_settings(overrides: Mapping[str, object] | None = None, *, embedded: bool = True) -> Settings:
     """Read the settings of this process.
 
     Args:
         overrides: field values that win over every source, by field name.
+        embedded: whether the addresses of the embedded services, written by `ibhelm up`, count.
 
     Raises:
         ConfigurationError: a value cannot be used; names the variable and what was wrong with it.
     """
-    state_dir = Path(os.environ.get(f"{PREFIX}STATE_DIR", ".ibhelm"))
+    files = (embedded_env_file(overrides), DOTENV) if embedded else (DOTENV,)
     try:
-        return Settings(_env_file=(state_dir / "env", ".env"), **(overrides or {}))  # type: ignore[arg-type]  # by name
+        return Settings(_env_file=files, **(overrides or {}))  # type: ignore[call-arg, arg-type]  # by name
     except ValidationError as error:
         problems = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(
             f"A setting cannot be used: {problems}.", next_step="Correct it and try again."
         ) from error
+
+
+def embedded_env_file(overrides: Mapping[str, object] | None = None) -> Path:
+    """Return where `ibhelm up` writes the addresses of the embedded services."""
+    variable = f"{PREFIX}STATE_DIR"
+    override = str((overrides or {}).get("state_dir", ""))
+    state_dir = override or os.environ.get(variable) or dotenv_values(DOTENV).get(variable) or DEFAULT_STATE_DIR
+    return Path(state_dir).expanduser() / "env"
