@@ -1,0 +1,33 @@
+-- What the demo shows at its end: how much arrived, and what has no preview, text or original, by its reason.
+
+-- name: totals
+with live as (select folder, content_hash from public.files where deleted_at is null),
+     contents as (select distinct content_hash from live where content_hash is not null)
+select (select count(*) from live) as files,
+       (select count(distinct folder) from live) as folders,
+       (select count(*) from contents) as contents,
+       (select coalesce(sum(c.size_bytes), 0)::bigint from public.contents c join contents on c.hash = contents.content_hash) as size_bytes,
+       (select count(*) from contents join ops.stored_objects o using (content_hash) where o.kind = 'original') as originals,
+       (select count(*) from contents join ops.stored_objects o using (content_hash) where o.kind = 'thumbnail') as previews,
+       (select count(*) from contents join public.content_texts using (content_hash)) as texts;
+
+-- name: without_result
+-- The newest result of each step on each live content that is not ok, and the paths that cannot be read.
+with newest as (
+    select distinct on (r.step, r.content_hash) r.step, r.content_hash, r.state, r.reason
+    from ops.step_results r
+    where exists (select from public.files f where f.content_hash = r.content_hash and f.deleted_at is null)
+    order by r.step, r.content_hash, r.finished_at desc
+), lines as (
+    select n.step as what, n.state, n.reason,
+           (select min(f.path) from public.files f where f.content_hash = n.content_hash and f.deleted_at is null) as path
+    from newest n
+    where n.state <> 'ok'
+    union all
+    select 'scan', 'failed', reason, path from ops.path_problems
+)
+select what, state, reason, count(*) as count, min(path) as for_example
+from lines
+group by what, state, reason
+order by state = 'failed' desc, count desc, what, reason
+limit 30;
