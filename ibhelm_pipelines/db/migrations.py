@@ -76,9 +76,25 @@ def migrate(url: str, *, folder: Path | None = None) -> list[str]:
     with connect(url, application="migrate", autocommit=True) as connection:
         connection.execute("set lock_timeout = 0")  # the second process waits for the first
         connection.execute("select pg_advisory_lock(%s)", [_LOCK])
-        connection.execute(_CREATE_LEDGER)
-        done = dict(connection.execute("select name, sha256 from ops.migrations").fetchall())
+        if not _has_ledger(connection):  # asked first, so that a role without DDL rights may find nothing to do
+            connection.execute(_CREATE_LEDGER)
+        done = _read_ledger(connection)
         return [m.name for m in read_migrations(folder) if _apply(connection, m, done.get(m.name))]
+
+
+def pending(connection: Connection) -> list[str]:
+    """Return the names of the migrations of this installation that this database has not seen."""
+    done = _read_ledger(connection) if _has_ledger(connection) else {}
+    return [migration.name for migration in read_migrations() if migration.name not in done]
+
+
+def _has_ledger(connection: Connection) -> bool:
+    row = connection.execute("select to_regclass('ops.migrations') is not null").fetchone()
+    return row is not None and bool(row[0])
+
+
+def _read_ledger(connection: Connection) -> dict[str, str]:
+    return dict(connection.execute("select name, sha256 from ops.migrations").fetchall())
 
 
 def _apply(connection: Connection, migration: Migration, applied_sha256: str | None) -> bool:

@@ -25,6 +25,7 @@ import psutil
 from ibhelm_pipelines.errors import ConfigurationError, DatabaseUnavailableError
 from ibhelm_pipelines.local.ports import HOST, choose_port, is_free
 from ibhelm_pipelines.local.process import ProcessRecord, rotate_log, tail, wait_until
+from ibhelm_pipelines.local.state import write_private
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -155,7 +156,7 @@ class EmbeddedPostgres:
             ConfigurationError: the folder cannot be used, or the configured port is taken.
             DatabaseUnavailableError: the server did not come up; carries the end of its log.
         """
-        self._prepare_folder()
+        self.check_folder()
         # A server that was killed this very moment still counts as alive; it is gone or answers soon.
         wait_until(lambda: self.postmaster() is None or self.running(), seconds=START_SECONDS)
         if self.postmaster() is None:
@@ -198,7 +199,12 @@ class EmbeddedPostgres:
             next_step=f"Correct the cause that {self.log} names and try again.",
         )
 
-    def _prepare_folder(self) -> None:
+    def check_folder(self) -> None:
+        """Make the server's folder, and make sure that the server's user can use it.
+
+        Raises:
+            ConfigurationError: it cannot; says what to change.
+        """
         user = server_user()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -213,7 +219,7 @@ class EmbeddedPostgres:
         self._require_reachable()
         password = self.folder / "password"
         if not password.exists():
-            _write_secret(password, secrets.token_urlsafe(24), owner=user)
+            write_private(password, secrets.token_urlsafe(24), owner=(user.pw_uid, user.pw_gid) if user else None)
 
     def _require_reachable(self) -> None:
         """As root the server runs as another user; one who cannot pass a parent folder fails with riddles."""
@@ -312,14 +318,3 @@ def _is_zombie(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-def _write_secret(path: Path, text: str, *, owner: pwd.struct_passwd | None) -> None:
-    """Write a file that only its owner may read; it appears whole or not at all."""
-    fresh = path.with_suffix(".new")
-    fresh.unlink(missing_ok=True)
-    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text)
-    if owner:
-        os.chown(fresh, owner.pw_uid, owner.pw_gid)
-    fresh.rename(path)

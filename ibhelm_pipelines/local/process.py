@@ -131,11 +131,11 @@ def tail(log: Path, *, lines: int = 8, limit_bytes: int = 8192) -> str:
         return "\n".join(file.read().decode("utf-8", "replace").splitlines()[-lines:])
 
 
-def wait_until(condition: Callable[[], bool], *, seconds: float) -> bool:
+def wait_until(condition: Callable[[], bool], *, seconds: float, poll_seconds: float = POLL_SECONDS) -> bool:
     """Poll a condition until it holds; return whether it did within the time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(poll_seconds)
     return True

@@ -1,0 +1,134 @@
+"""The bodies of `ibhelm up, down, status, doctor, migrate, init-share`: what they do and what they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ibhelm_pipelines.db import migrations
+from ibhelm_pipelines.local import supervisor
+from ibhelm_pipelines.local.doctor import examine, list_settings
+from ibhelm_pipelines.local.process import start_process, tail
+from ibhelm_pipelines.local.share import init_share as make_marker
+from ibhelm_pipelines.local.state import prepare_state_folder
+from ibhelm_pipelines.local.status import open_points, stack_status, without_password
+from ibhelm_pipelines.local.storage import Storage, owner_url
+from ibhelm_pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from ibhelm_pipelines.settings import Settings
+
+
+def up() -> None:
+    """Run the supervisor in this process until a signal stops it."""
+    supervisor.Supervisor(Storage.of_this_installation(), _say).run(_show_addresses)
+
+
+def up_detached() -> int:
+    """Run the supervisor in the background; return 0 when all is up, else print what is not and return 1."""
+    state_dir = Storage.of_this_installation().configured.state_dir
+    prepare_state_folder(state_dir)
+    log = supervisor.log_file(state_dir, "supervisor")
+    process = supervisor.supervisor_process(state_dir)
+    if process is None:
+        command = [sys.executable, "-m", "ibhelm_pipelines.cli", "up"]
+        process = start_process(command, env=os.environ, log=log, cwd=Path.cwd())
+    while process.alive():
+        pid, ready, problems = supervisor.read_report(state_dir)
+        if pid == process.pid and ready:
+            _show_addresses(load_settings())
+            return 0
+        if pid == process.pid and problems:
+            break
+        time.sleep(0.2)
+    return _report_failure(supervisor.read_report(state_dir), process.pid, log)
+
+
+def _report_failure(report: tuple[int | None, bool, list[str]], pid: int, log: Path) -> int:
+    reported_pid, _, problems = report
+    for problem in problems if reported_pid == pid and problems else [f"It ended:\n{tail(log)}"]:
+        click.echo(f"Error: {problem}", err=True)
+    click.echo(f"More is in {log}. `ibhelm status` tells what runs.", err=True)
+    return 1
+
+
+def down() -> bool:
+    """Stop the stack; return whether anything ran."""
+    return supervisor.bring_down(load_settings().state_dir)
+
+
+def status(*, as_json: bool) -> int:
+    """Print what runs and what is open; return 0 when everything runs, else 1."""
+    settings = load_settings()
+    services = stack_status(settings)
+    points = open_points(settings)
+    if as_json:
+        click.echo(json.dumps({"services": [s.to_json() for s in services], "open": points}, ensure_ascii=False))
+    else:
+        table = _table("service", "state", "where")
+        for service in services:
+            table.add_row(service.name, "runs" if service.running else "DOWN", service.where or service.problem)
+        Console().print(table)
+        for point in points:
+            click.echo(f"Open: {point}")
+    return 0 if all(service.running for service in services) else 1
+
+
+def doctor() -> int:
+    """Print every setting, then what was looked at and what to do; return 1 when there is a problem."""
+    settings = load_settings()
+    table = _table("setting", "value", "from", "meaning")
+    for line in list_settings(settings):
+        table.add_row(line.variable, line.value, line.source, line.meaning)
+    console = Console()
+    console.print(table)
+    findings = list(examine(settings, Storage.of_this_installation()))
+    for finding in findings:
+        text = f"{finding.problem} {finding.next_step}" if finding.problem else finding.fact
+        console.print(f"{'PROBLEM' if finding.problem else 'ok':8}{finding.subject}: {text}", markup=False)
+    return 1 if any(finding.problem for finding in findings) else 0
+
+
+def migrate() -> list[str]:
+    """Bring the database up to date; return what was applied."""
+    return migrations.migrate(owner_url(load_settings()))
+
+
+def init_share(path: Path) -> str:
+    """Put the marker on a share; return the sentence about it."""
+    marker = load_settings().share_marker
+    made = make_marker(path, marker=marker)
+    return (
+        f"The share {path} is marked with {marker}." if made else f"The share {path} has its marker {marker} already."
+    )
+
+
+def _show_addresses(settings: Settings) -> None:
+    state_dir = settings.state_dir
+    _, port = supervisor.recorded(state_dir).get(supervisor.WEBSERVER, (None, None))
+    table = _table("what", "where")
+    table.add_row("Dagster UI", f"http://127.0.0.1:{port}")
+    table.add_row("Postgres", without_password(settings.require_database_url()))
+    table.add_row("S3", f"{settings.require_s3_endpoint()}/{settings.s3_bucket}")
+    table.add_row("Passwords", f". {state_dir / 'env'}")
+    table.add_row("Logs", str(state_dir / "logs"))
+    Console().print(table)
+
+
+def _say(text: str) -> None:
+    click.echo(f"{time.strftime('%H:%M:%S')} {text}")
+
+
+def _table(*columns: str) -> Table:
+    table = Table()
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

@@ -1,0 +1,208 @@
+"""Looks at this machine and the settings before anything runs, and says for each problem what to do about it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from dotenv import dotenv_values
+from pydantic import SecretStr
+
+from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.migrations import pending
+from ibhelm_pipelines.errors import IbhelmError
+from ibhelm_pipelines.local.ports import HOST, is_free
+from ibhelm_pipelines.local.state import prepare_state_folder
+from ibhelm_pipelines.local.status import without_password
+from ibhelm_pipelines.local.supervisor import supervisor_process
+from ibhelm_pipelines.objects.store import ObjectStore
+from ibhelm_pipelines.settings import DOTENV, PREFIX, Settings, embedded_env_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ibhelm_pipelines.local.storage import Storage
+
+OLDEST_PYTHON = (3, 11)
+LEAST_FREE_BYTES = 2 * 1024**3  # the empty stack takes 0.3 GB; below this, Postgres runs full within days
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettingLine:
+    """One setting as a person should see it."""
+
+    variable: str
+    value: str
+    source: str
+    meaning: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that was looked at. `problem` is empty when it is as it should be."""
+
+    subject: str
+    fact: str = ""
+    problem: str = ""
+    next_step: str = ""
+
+
+def list_settings(settings: Settings) -> list[SettingLine]:
+    """Return every setting with its value (secrets masked), where the value comes from, and what it means."""
+    sources = {
+        "environment": {name.upper() for name in os.environ},
+        str(DOTENV): {name.upper() for name in dotenv_values(DOTENV)},
+        str(embedded_env_file()): {name.upper() for name in dotenv_values(embedded_env_file())},
+    }
+    lines = []
+    for name, field in Settings.model_fields.items():
+        variable = f"{PREFIX}{name.upper()}"
+        source = next((source for source, names in sources.items() if variable in names), "default")
+        value = _shown(getattr(settings, name))
+        lines.append(SettingLine(variable=variable, value=value, source=source, meaning=field.description or ""))
+    return lines
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, SecretStr):
+        secret = value.get_secret_value()
+        return without_password(secret) if "://" in secret else "********"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return "-" if value is None or value == "" else str(value)
+
+
+def examine(settings: Settings, storage: Storage) -> Iterator[Finding]:
+    """Look at everything that may keep the platform from working.
+
+    Args:
+        settings: all settings, the addresses of embedded services among them.
+        storage: what of it is embedded.
+    """
+    yield _python()
+    yield from _state_folder(settings, storage)
+    if supervisor_process(settings.state_dir) is None:
+        yield from _ports(storage.configured)
+    yield from _share(settings)
+    yield from _services(settings, storage)
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] >= OLDEST_PYTHON:
+        return Finding(subject="Python", fact=version)
+    return Finding(subject="Python", problem=f"Python {version} is too old.", next_step="Install Python 3.11 or newer.")
+
+
+def _state_folder(settings: Settings, storage: Storage) -> Iterator[Finding]:
+    try:
+        prepare_state_folder(settings.state_dir)
+        if storage.postgres:
+            storage.postgres.check_folder()
+    except IbhelmError as error:
+        yield Finding(subject="State folder", problem=error.problem, next_step=error.next_step)
+        return
+    yield Finding(subject="State folder", fact=str(settings.state_dir))
+    yield _disk("Disk of the state folder", settings.state_dir)
+
+
+def _disk(subject: str, folder: Path) -> Finding:
+    free = shutil.disk_usage(folder).free
+    if free >= LEAST_FREE_BYTES:
+        return Finding(subject=subject, fact=f"{free / 1024**3:,.1f} GiB free")
+    return Finding(
+        subject=subject,
+        problem=f"Only {free / 1024**3:.2f} GiB are free on the disk of {folder}.",
+        next_step="Free some, or set IBHELM_STATE_DIR to a folder on another disk.",
+    )
+
+
+def _ports(settings: Settings) -> Iterator[Finding]:
+    for name in ("postgres_port", "s3_port", "dagster_port"):
+        port = getattr(settings, name)
+        variable = f"{PREFIX}{name.upper()}"
+        if port and is_free(port):
+            yield Finding(subject=variable, fact=f"{port} is free")
+        elif port:
+            yield Finding(
+                subject=variable,
+                problem=f"Port {port} of {HOST} is taken by another program.",
+                next_step=f"Set {variable} to another port, or to 0 for a free one.",
+            )
+
+
+def _share(settings: Settings) -> Iterator[Finding]:
+    root = settings.nas_root
+    if root is None:
+        yield Finding(
+            subject="NAS",
+            problem="No NAS folder is set.",
+            next_step="Set IBHELM_NAS_ROOT in .env to the folder where the share is mounted.",
+        )
+    elif not root.is_dir():
+        yield Finding(
+            subject="NAS",
+            problem=f"There is no folder {root}.",
+            next_step="Mount the share there, or correct IBHELM_NAS_ROOT.",
+        )
+    elif not os.access(root, os.R_OK | os.X_OK):
+        yield Finding(
+            subject="NAS",
+            problem=f"The folder {root} may not be read by the user that runs ibhelm.",
+            next_step="Give that user read access to the share.",
+        )
+    else:
+        yield Finding(subject="NAS", fact=str(root))
+        yield _marker(settings, root)
+
+
+def _marker(settings: Settings, root: Path) -> Finding:
+    if os.path.lexists(root / settings.share_marker):
+        return Finding(subject="Marker of the share", fact=settings.share_marker)
+    return Finding(
+        subject="Marker of the share",
+        problem=f"The share has no {settings.share_marker}, so a scan would take it for unmounted.",
+        next_step=f"If it is mounted, run `ibhelm init-share {root}` once; if it cannot be written, "
+        "set IBHELM_SHARE_MARKER to a path that it certainly holds.",
+    )
+
+
+def _services(settings: Settings, storage: Storage) -> Iterator[Finding]:
+    """Ask the services that should answer: those of others always, the embedded ones while the stack is up."""
+    if storage.postgres is None or storage.postgres.running():
+        yield _database(settings)
+    else:
+        yield Finding(subject="Postgres", fact="embedded, not running; `ibhelm up` starts it")
+    if storage.s3 is None or storage.s3.running():
+        yield _object_store(settings)
+    else:
+        yield Finding(subject="S3", fact="embedded, not running; `ibhelm up` starts it")
+
+
+def _database(settings: Settings) -> Finding:
+    try:
+        url = settings.require_database_url()
+        with connect(url, application="doctor", autocommit=True) as connection:
+            missing = pending(connection)
+    except IbhelmError as error:
+        return Finding(subject="Postgres", problem=error.problem, next_step=error.next_step)
+    if missing:
+        return Finding(
+            subject="Postgres",
+            problem=f"The database lacks {len(missing)} migrations ({missing[0]} ...).",
+            next_step="Run `ibhelm migrate`.",
+        )
+    return Finding(subject="Postgres", fact=without_password(url))
+
+
+def _object_store(settings: Settings) -> Finding:
+    try:
+        with ObjectStore(settings) as store:
+            store.check()
+    except IbhelmError as error:
+        return Finding(subject="S3", problem=error.problem, next_step=error.next_step)
+    return Finding(subject="S3", fact=f"{settings.s3_endpoint}/{settings.s3_bucket}")

@@ -1,0 +1,161 @@
+"""Postgres and S3 of this installation: the embedded ones, unless settings name others; databases, roles, addresses.
+
+Embedded are those whose address is neither in the environment nor in `.env`: what a former `ibhelm up` wrote to
+`.ibhelm/env` does not count. Whoever brings the storage up writes that file again, so that it always tells the truth.
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.migrations import migrate
+from ibhelm_pipelines.local.dagster_process import DATABASE as DAGSTER_DATABASE
+from ibhelm_pipelines.local.postgres import EmbeddedPostgres
+from ibhelm_pipelines.local.s3 import EmbeddedS3
+from ibhelm_pipelines.local.state import prepare_state_folder, read_or_make_secrets, write_private
+from ibhelm_pipelines.settings import load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ibhelm_pipelines.settings import Settings
+
+DATABASE = "ibhelm"
+LOGIN_ROLES = ("ibhelm_pipeline", "ibhelm_nocodb", "ibhelm_reader")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Storage:
+    """The embedded services that this installation needs; `None` where it uses another one.
+
+    Args:
+        configured: settings without the addresses of embedded services.
+    """
+
+    configured: Settings
+    postgres: EmbeddedPostgres | None = field(init=False)
+    s3: EmbeddedS3 | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        settings = self.configured
+        postgres = EmbeddedPostgres(folder=settings.state_dir / "postgres", configured_port=settings.postgres_port)
+        s3 = EmbeddedS3(
+            folder=settings.state_dir / "s3",
+            bucket=settings.s3_bucket,
+            access_key=settings.s3_access_key,
+            secret_key=settings.s3_secret_key.get_secret_value(),
+            configured_port=settings.s3_port,
+        )
+        object.__setattr__(self, "postgres", postgres if settings.database_url is None else None)
+        object.__setattr__(self, "s3", s3 if settings.s3_endpoint is None else None)
+
+    @classmethod
+    def of_this_installation(cls) -> Storage:
+        """Read the settings of this process.
+
+        Raises:
+            ConfigurationError: a setting cannot be used.
+        """
+        return cls(configured=load_settings(embedded=False))
+
+    def start(self, say: Callable[[str], None]) -> Settings:
+        """Bring up what is embedded, migrate the database, write the addresses; return the settings with them.
+
+        Args:
+            say: told of each step, for whoever waits.
+
+        Raises:
+            ConfigurationError, DatabaseUnavailableError, ObjectStoreUnavailableError, PermanentError: what stops it.
+        """
+        prepare_state_folder(self.configured.state_dir)
+        if self.postgres:
+            say("Starting Postgres ...")
+            self.postgres.start()
+            self._provision(self.postgres)
+        if self.s3:
+            say("Starting the S3 server ...")
+            self.s3.start()
+        self.write_addresses()
+        settings = load_settings()
+        if applied := migrate(owner_url(settings)):
+            say(f"The database was brought up to date: {', '.join(applied)}.")
+        if self.postgres:
+            self._open_roles(self.postgres)
+        return settings
+
+    def stop(self) -> None:
+        """Stop what is embedded and runs; the database last."""
+        if self.s3:
+            self.s3.stop()
+        if self.postgres:
+            self.postgres.stop()
+
+    def write_addresses(self) -> None:
+        """Write the addresses and passwords of the embedded services as shell lines, for us, psql, NocoDB, scripts."""
+        variables: dict[str, str] = {}
+        if self.postgres:
+            passwords = self._passwords
+            variables |= {
+                "IBHELM_DATABASE_URL": self._role_url(self.postgres, "ibhelm_pipeline"),
+                "IBHELM_OWNER_DATABASE_URL": self.postgres.url(DATABASE),
+                "IBHELM_DAGSTER_DATABASE_URL": self.postgres.url(
+                    DAGSTER_DATABASE, user="ibhelm_pipeline", password=passwords["ibhelm_pipeline"]
+                ),
+                "IBHELM_NOCODB_DATABASE_URL": self._role_url(self.postgres, "ibhelm_nocodb"),
+                "IBHELM_READER_DATABASE_URL": self._role_url(self.postgres, "ibhelm_reader"),
+            }
+        if self.s3:
+            variables |= {
+                "IBHELM_S3_ENDPOINT": self.s3.endpoint,
+                "IBHELM_S3_BUCKET": self.s3.bucket,
+                "IBHELM_S3_ACCESS_KEY": self.s3.access_key,
+                "IBHELM_S3_SECRET_KEY": self.s3.secret_key,
+            }
+        lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
+        header = (
+            "# Written by `ibhelm up`: the embedded services. Use it with `. .ibhelm/env`; own settings go to .env."
+        )
+        write_private(self.env_file, "\n".join([header, *lines]) + "\n")
+
+    @property
+    def env_file(self) -> Path:
+        return self.configured.state_dir / "env"
+
+    @property
+    def _passwords(self) -> dict[str, str]:
+        return read_or_make_secrets(self.configured.state_dir / "secrets.json", LOGIN_ROLES)
+
+    def _role_url(self, server: EmbeddedPostgres, role: str) -> str:
+        return server.url(DATABASE, user=role, password=self._passwords[role])
+
+    def _provision(self, server: EmbeddedPostgres) -> None:
+        with connect(server.url(), application="up", autocommit=True) as connection:
+            existing = {name for (name,) in connection.execute("select datname from pg_database")}
+            for name in {DATABASE, DAGSTER_DATABASE} - existing:
+                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+    def _open_roles(self, server: EmbeddedPostgres) -> None:
+        """Give the roles that the migrations made their passwords, and Dagster's database to the pipeline alone."""
+        dagster = sql.Identifier(DAGSTER_DATABASE)
+        with connect(server.url(), application="up", autocommit=True) as connection:
+            for role in LOGIN_ROLES:
+                statement = sql.SQL("alter role {} login password {}")
+                connection.execute(statement.format(sql.Identifier(role), sql.Literal(self._passwords[role])))
+            connection.execute(sql.SQL("alter database {} owner to ibhelm_pipeline").format(dagster))
+            connection.execute(sql.SQL("revoke connect on database {} from public").format(dagster))
+
+
+def owner_url(settings: Settings) -> str:
+    """Return the URL that migrations use: the owner's, else the pipeline's own.
+
+    Raises:
+        ConfigurationError: no database is known.
+    """
+    owner = settings.owner_database_url
+    return owner.get_secret_value() if owner is not None else settings.require_database_url()
