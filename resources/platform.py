@@ -38,11 +38,11 @@ class Platform(dg.ConfigurableResource):  # type: ignore[type-arg]  # generic ov
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Platform]:
         """Hold the lock of the run for as long as the run lasts; sensors and schedules have none."""
-        if context.run_id is None:
+        if context.run is None:
             yield self
             return
         with connect(self.settings().require_database_url(), application="run", autocommit=True) as connection:
-            connection.execute(_HOLD, [context.run_id])
+            connection.execute(_HOLD, [context.run.run_id])
             yield self
 
     def settings(self) -> Settings:

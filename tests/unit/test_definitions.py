@@ -1,6 +1,6 @@
 """The code location as a snapshot: a changed key, dependency, partition, cron line or check must show in a diff.
 
-After an intended change: `UPDATE_SNAPSHOT=1 pytest tests/unit/test_definitions.py`, and read the diff of the .json file.
+After an intended change: `UPDATE_SNAPSHOT=1 pytest tests/unit/test_definitions.py`, and read the diff of the .json.
 """
 
 from __future__ import annotations
@@ -41,15 +41,19 @@ def _snapshot() -> dict[str, Any]:
             for key in graph.materializable_asset_keys
         },
         "checks": sorted(f"{key.asset_key.to_user_string()}: {key.name}" for key in graph.asset_check_keys),
-        "jobs": {
-            job.name: dict(job.tags) for job in repository.get_all_jobs() if not job.name.startswith("__")
-        },
+        "jobs": {job.name: dict(job.tags) for job in repository.get_all_jobs() if not job.name.startswith("__")},
         "schedules": {
-            s.name: {"job": s.job_name, "cron": s.cron_schedule, "zone": s.execution_timezone, "status": s.default_status.value}
+            s.name: {
+                "job": s.job_name,
+                "cron": s.cron_schedule,
+                "zone": s.execution_timezone,
+                "status": s.default_status.value,
+            }
             for s in repository.schedule_defs
         },
         "sensors": {
-            s.name: {"every": s.minimum_interval_seconds, "status": s.default_status.value} for s in repository.sensor_defs
+            s.name: {"every": s.minimum_interval_seconds, "status": s.default_status.value}
+            for s in repository.sensor_defs
         },
     }
 
@@ -70,7 +74,9 @@ def test_each_asset_says_in_one_or_two_sentences_what_it_is() -> None:
 
 
 def test_every_question_is_a_check_of_its_asset() -> None:
-    checks = {(key.asset_key.to_user_string(), key.name) for key in defs.get_repository_def().asset_graph.asset_check_keys}
+    checks = {
+        (key.asset_key.to_user_string(), key.name) for key in defs.get_repository_def().asset_graph.asset_check_keys
+    }
     assert checks == {(question.asset, question.name) for question in QUESTIONS}
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
-from dagster._core.definitions.definitions_load_context import set_defs_state_storage
+from dagster._core.storage.defs_state.base import set_defs_state_storage
 from nas_tree import Nas
 
 from ibhelm_pipelines.settings import Settings
@@ -15,6 +15,14 @@ from resources.platform import Platform
 
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
+    """Storage in memory: the same code as on disk, without a tenth of a second for every event."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture
+def instance_on_disk() -> Iterator[dg.DagsterInstance]:
+    """For what needs a reference to its instance: schedules, and runs in other processes."""
     with dg.instance_for_test() as instance:
         yield instance
 

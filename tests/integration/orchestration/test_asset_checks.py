@@ -1,0 +1,142 @@
+"""Each asset check turns red for its own trouble, and says what, how much and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dagster as dg
+import psycopg
+import pytest
+from nas_tree import Nas
+
+from assets.checks import file_checks
+from assets.content import extracted_text, thumbnails
+from assets.nas import NAS_SHARE, nas_files
+from assets.objects import stored_originals
+from ibhelm_pipelines.db.checks import QUESTIONS, ask
+from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.settings import Settings
+from resources.platform import Platform
+
+FOLDER = "projekte/A"
+
+ALL = [NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text]
+
+
+@dataclass
+class Trouble:
+    """What is done to the tables, and what the check has to say about it."""
+
+    check: str
+    made_by: str
+    sentence: str
+    next_step: str
+
+
+TROUBLES = [
+    Trouble(
+        "unreadable_paths",
+        "insert into ops.path_problems (raw_path_digest, raw_path, path, folder, kind, reason)"
+        " select sha256(raw_path), raw_path, path, folder, 'unreadable_file', 'permission denied' from files"
+        " where name = 'brief 7.txt'",
+        "1 files or folders cannot be read, such as projekte/A/brief 7.txt: permission denied.",
+        "Give the scanner's user the right",
+    ),
+    Trouble(
+        "mass_deletion_refused",
+        "insert into ops.refused_deletions select s.id, f.id from ops.scans s, files f where f.name <> 'brief 0.txt'",
+        "More files vanished than may at once, from 1 folders (21 from projekte/A); none was marked deleted.",
+        "`ibhelm scan --confirm-deletions 1`",
+    ),
+    Trouble(
+        "bit_rot_open",
+        "insert into ops.bit_rot (file_id, path, expected_hash, found_hash)"
+        " select id, path, content_hash, repeat('0', 64) from files where name = 'brief 7.txt'",
+        "1 files changed their bytes behind the back of the file system, such as projekte/A/brief 7.txt.",
+        "Check the disks of the NAS",
+    ),
+    Trouble(
+        "folders_not_scanned",
+        f"update ops.folders set last_complete_scan_at = now() - interval '49 hours' where folder = '{FOLDER}'",
+        "1 folders had no complete scan for two days, such as projekte/A.",
+        "`ibhelm doctor`",
+    ),
+    Trouble(
+        "contents_not_stored",
+        "delete from ops.stored_objects"
+        " where content_hash in (select content_hash from files where name = 'brief 7.txt')",
+        "1 contents are not stored yet, such as that of projekte/A/brief 7.txt.",
+        "The next scan tries again.",
+    ),
+    Trouble(
+        "text_failure_rate",
+        "update ops.step_results set state = 'failed', permanent = true, reason = 'the text tool crashed'"
+        " where step = 'text' and content_hash in (select content_hash from files where name like 'brief 1_.txt')",
+        "45.5 % of text fail to give text; families above 5 %: 1.",
+        "Read the usual reason",
+    ),
+]
+
+
+@pytest.fixture
+def office(nas: Nas, settings: Settings) -> Nas:
+    """Twenty-two files, scanned, stored and read; nothing is wrong."""
+    for number in range(22):
+        nas.write(f"{FOLDER}/brief {number}.txt", f"Sehr geehrte Damen und Herren, Nummer {number}")
+    scan(settings)
+    nas.rows(
+        "with stored as (insert into ops.stored_objects"
+        " select hash, 'original', hash, hash, size_bytes, 'text/plain' from contents), "
+        "named as (update contents set family = 'text')"
+        " insert into ops.step_results (content_hash, step, tool_version, state, took_ms)"
+        " select hash, step, '1', 'ok', 1 from contents, unnest('{store, thumbnail, text}'::text[]) as step returning 1"
+    )
+    return nas
+
+
+def _evaluations(instance: dg.DagsterInstance, platform: Platform) -> dict[str, dg.AssetCheckEvaluation]:
+    """Run all checks as Dagster does, and return their evaluations by name."""
+    definitions = dg.Definitions(assets=ALL, asset_checks=[file_checks], resources={"platform": platform})
+    keys = {dg.AssetCheckKey(dg.AssetKey(q.asset), q.name) for q in QUESTIONS}
+    job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=keys)
+    return {e.check_name: e for e in job.execute_in_process(instance=instance).get_asset_check_evaluations()}
+
+
+def test_dagster_shows_green_where_nothing_is_wrong_and_red_with_a_table_where_something_is(
+    office: Nas, instance: dg.DagsterInstance, platform: Platform
+) -> None:
+    green = _evaluations(instance, platform)
+    assert {name: e.passed for name, e in green.items()} == {q.name: True for q in QUESTIONS}
+    assert all(e.description and e.description.endswith(".") for e in green.values())
+
+    office.rows(f"{TROUBLES[0].made_by} returning 1")
+    evaluations = _evaluations(instance, platform)
+    assert [name for name, e in evaluations.items() if not e.passed] == [TROUBLES[0].check]
+    red = evaluations[TROUBLES[0].check]
+    assert red.severity == dg.AssetCheckSeverity.ERROR
+    assert red.description == TROUBLES[0].sentence
+    assert red.metadata["count"].value == 1
+    table = red.metadata["rows"]
+    assert isinstance(table, dg.TableMetadataValue)
+    [row] = table.records
+    assert row.data["path"] == "projekte/A/brief 7.txt"
+
+
+def test_each_check_turns_red_for_its_own_trouble_alone(office: Nas, subtests: pytest.Subtests) -> None:
+    for trouble in TROUBLES:
+        with subtests.test(trouble.check), psycopg.connect(office.url) as connection:
+            connection.execute(trouble.made_by)  # type: ignore[arg-type]
+            answers = [ask(connection, question) for question in QUESTIONS]
+            connection.rollback()
+
+            assert [a.question.name for a in answers if not a.passed] == [trouble.check]
+            [red] = [a for a in answers if not a.passed]
+            assert trouble.sentence in red.problem
+            assert trouble.next_step in red.next_step
+
+
+def test_a_folder_that_left_the_disk_is_not_called_unscanned(office: Nas) -> None:
+    [question] = [q for q in QUESTIONS if q.name == "folders_not_scanned"]
+    with psycopg.connect(office.url) as connection:
+        connection.execute("update ops.folders set present = false, last_complete_scan_at = now() - interval '9 days'")
+        assert ask(connection, question).passed
