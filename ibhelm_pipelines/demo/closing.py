@@ -1,49 +1,83 @@
-"""The closing tables of the demo: what arrived in Postgres and S3, and what did not, by its reason."""
+"""What the demo says at its end: what arrived in Postgres and S3, what did not and why, and where to look next."""
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 from psycopg.rows import dict_row
 from rich.table import Table
+from rich.text import Text
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.local.ports import HOST
+from ibhelm_pipelines.local.postgres import find_binaries
+from ibhelm_pipelines.local.supervisor import WEBSERVER, recorded
+from ibhelm_pipelines.objects.store import MAX_LINK_SECONDS, ObjectStore
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from rich.console import Console
+
+    from ibhelm_pipelines.settings import Settings
 
 STEPS = {"store": "original", "thumbnail": "preview", "text": "text", "scan": "reading"}
 _MEGABYTE = 1_000_000
 
 
-def print_closing_tables(console: Console, database_url: str) -> None:
-    """Print what the tables hold now."""
-    queries = load_queries("demo")
-    with connect(database_url, application="demo", autocommit=True) as connection, translated_errors():
-        cursor = connection.cursor(row_factory=dict_row)
-        totals = cursor.execute(queries["totals"]).fetchone() or {}
-        lines = cursor.execute(queries["without_result"]).fetchall()
+def print_closing(console: Console, settings: Settings) -> None:
+    """Print what the tables hold now, and where to look next."""
+    totals = _ask(settings, "totals")[0]
     console.print(_totals_table(totals))
-    if lines:
+    if lines := _ask(settings, "without_result"):
         console.print(_reasons_table(lines))
+    for title, text in _places(settings):
+        console.print(f"{title:<9}{text}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _ask(settings: Settings, query: str) -> list[dict[str, Any]]:
+    url = settings.require_database_url()
+    with connect(url, application="demo", autocommit=True) as connection, translated_errors():
+        return connection.cursor(row_factory=dict_row).execute(load_queries("demo")[query]).fetchall()
 
 
 def _totals_table(totals: dict[str, int]) -> Table:
-    table = Table(title="What is there now", title_justify="left")
     shown = {"megabytes" if name == "size_bytes" else name: count for name, count in totals.items()}
     shown["megabytes"] //= _MEGABYTE
+    table = Table(title="What is there now", title_justify="left")
     for name in shown:
         table.add_column(name, justify="right")
     table.add_row(*(f"{count:,}" for count in shown.values()))
     return table
 
 
-def _reasons_table(lines: list[dict[str, str | int]]) -> Table:
+def _reasons_table(lines: list[dict[str, Any]]) -> Table:
     table = Table(title="What has no result, and why", title_justify="left")
-    for column in ("what", "state", "contents", "reason", "for example"):
-        table.add_column(column, justify="right" if column == "contents" else "left", overflow="fold")
+    for column in ("what", "state", "contents", "reason"):
+        table.add_column(column, justify="right" if column == "contents" else "left")
+    table.add_column("for example", no_wrap=True)
     for line in lines:
-        what = STEPS[str(line["what"])]
-        table.add_row(what, str(line["state"]), f"{line['count']:,}", str(line["reason"]), str(line["for_example"]))
+        cells = (STEPS[line["what"]], line["state"], f"{line['count']:,}", line["reason"], line["for_example"])
+        table.add_row(*map(Text, cells))
     return table
+
+
+def _places(settings: Settings) -> list[tuple[str, str]]:
+    """Where to look: a title and a line to click on or to paste."""
+    psql = shutil.which("psql") or str(find_binaries() / "psql")
+    query = "select path, size_bytes, modified_at from files order by modified_at desc limit 20"
+    _, port = recorded(settings.state_dir).get(WEBSERVER, (None, settings.dagster_port))
+    places = [
+        ("Dagster", f"http://{HOST}:{port}/asset-groups"),
+        ("Postgres", f'. {settings.state_dir}/env && {psql} "$IBHELM_READER_DATABASE_URL" -c "{query}"'),
+        ("S3", f"{settings.s3_endpoint}, bucket {settings.s3_bucket}: originals/<hash>, thumbnails/<hash>.webp"),
+    ]
+    examples = _ask(settings, "example_preview")
+    return [*places, *(("Preview", f"of {example['name']}: {_link(settings, example['key'])}") for example in examples)]
+
+
+def _link(settings: Settings, key: str) -> str:
+    with ObjectStore(settings) as store:
+        return store.presign(key, file_name="preview.webp", media_type="image/webp", seconds=MAX_LINK_SECONDS)

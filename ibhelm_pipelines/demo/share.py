@@ -8,12 +8,14 @@ second would look as if all files of the first had vanished.
 from __future__ import annotations
 
 import hashlib
-import json
+import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ibhelm_pipelines.demo.office import MARKER, generate_office
 from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.local.state import prepare_state_folder, read_json, write_json, write_private
+from ibhelm_pipelines.settings import PREFIX
 
 PROJECTS = 24
 SEED = 7
@@ -34,13 +36,23 @@ class DemoShare:
     share_marker: str
     state_dir: str
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that make a process of ours see this share."""
+        return {f"{PREFIX}{name.upper()}": value for name, value in asdict(self).items()}
+
+    @property
+    def shell_file(self) -> Path:
+        """Shell lines that make the commands of a terminal see this share and its services."""
+        return Path(self.state_dir) / "demo.sh"
+
     def remember(self) -> None:
         """Tie the state folder to this share."""
         state_dir = Path(self.state_dir)
-        state_dir.mkdir(parents=True, exist_ok=True)
-        partial = state_dir / f"{_MEMORY}.partial"
-        partial.write_text(json.dumps(asdict(self)), encoding="utf-8")
-        partial.replace(state_dir / _MEMORY)
+        prepare_state_folder(state_dir)
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.environment.items()]
+        write_private(self.shell_file, "".join(lines))
+        write_json(state_dir / _MEMORY, asdict(self))
 
 
 def own_share(nas: Path, state_dir: Path) -> DemoShare:
@@ -101,5 +113,5 @@ def _state_of(nas_root: str, state_dir: Path) -> Path:
 
 
 def _remembered(state_dir: Path) -> DemoShare | None:
-    memory = state_dir / _MEMORY
-    return DemoShare(**json.loads(memory.read_text(encoding="utf-8"))) if memory.exists() else None
+    known = read_json(state_dir / _MEMORY)
+    return DemoShare(**known) if known else None

@@ -20,14 +20,24 @@ with newest as (
     order by r.step, r.content_hash, r.finished_at desc
 ), lines as (
     select n.step as what, n.state, n.reason,
-           (select min(f.path) from public.files f where f.content_hash = n.content_hash and f.deleted_at is null) as path
+           (select min(f.name) from public.files f where f.content_hash = n.content_hash and f.deleted_at is null) as name
     from newest n
     where n.state <> 'ok'
     union all
     select 'scan', 'failed', reason, path from ops.path_problems
 )
-select what, state, reason, count(*) as count, min(path) as for_example
+select what, state, reason, count(*) as count, min(name) as for_example
 from lines
 group by what, state, reason
 order by state = 'failed' desc, count desc, what, reason
 limit 30;
+
+-- name: example_preview
+-- A preview worth looking at: of a drawing or a photo rather than of a note.
+select f.name, o.key
+from ops.stored_objects o
+join public.contents c on c.hash = o.content_hash
+join public.files f on f.content_hash = c.hash and f.deleted_at is null
+where o.kind = 'thumbnail'
+order by (c.media_type like 'image/%' or c.media_type = 'application/pdf') desc, c.size_bytes desc
+limit 1;
