@@ -14,13 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from ibhelm_pipelines.db import migrations
-from ibhelm_pipelines.local import supervisor
+from ibhelm_pipelines.local.dagster_stack import WEBSERVER
 from ibhelm_pipelines.local.doctor import examine, list_settings
 from ibhelm_pipelines.local.process import start_process, tail
+from ibhelm_pipelines.local.records import Report, log_file, read_report, recorded, supervisor_process
 from ibhelm_pipelines.local.share import init_share as make_marker
 from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.status import open_points, stack_status, without_password
 from ibhelm_pipelines.local.storage import Storage, owner_url
+from ibhelm_pipelines.local.supervisor import Supervisor, bring_down
 from ibhelm_pipelines.settings import load_settings
 
 if TYPE_CHECKING:
@@ -29,32 +31,32 @@ if TYPE_CHECKING:
 
 def up() -> None:
     """Run the supervisor in this process until a signal stops it."""
-    supervisor.Supervisor(Storage.of_this_installation(), _say).run(_show_addresses)
+    Supervisor(Storage.of_this_installation(), _say).run(_show_addresses)
 
 
 def up_detached() -> int:
     """Run the supervisor in the background; return 0 when all is up, else print what is not and return 1."""
     state_dir = Storage.of_this_installation().configured.state_dir
     prepare_state_folder(state_dir)
-    log = supervisor.log_file(state_dir, "supervisor")
-    process = supervisor.supervisor_process(state_dir)
+    log = log_file(state_dir, "supervisor")
+    process = supervisor_process(state_dir)
     if process is None:
         command = [sys.executable, "-m", "ibhelm_pipelines.cli", "up"]
         process = start_process(command, env=os.environ, log=log, cwd=Path.cwd())
     while process.alive():
-        pid, ready, problems = supervisor.read_report(state_dir)
-        if pid == process.pid and ready:
+        report = read_report(state_dir)
+        if report.pid == process.pid and report.ready:
             _show_addresses(load_settings())
             return 0
-        if pid == process.pid and problems:
+        if report.pid == process.pid and report.problems:
             break
         time.sleep(0.2)
-    return _report_failure(supervisor.read_report(state_dir), process.pid, log)
+    return _report_failure(read_report(state_dir), process.pid, log)
 
 
-def _report_failure(report: tuple[int | None, bool, list[str]], pid: int, log: Path) -> int:
-    reported_pid, _, problems = report
-    for problem in problems if reported_pid == pid and problems else [f"It ended:\n{tail(log)}"]:
+def _report_failure(report: Report, pid: int, log: Path) -> int:
+    problems = report.problems if report.pid == pid else []
+    for problem in problems or [f"It ended:\n{tail(log)}"]:
         click.echo(f"Error: {problem}", err=True)
     click.echo(f"More is in {log}. `ibhelm status` tells what runs.", err=True)
     return 1
@@ -62,7 +64,7 @@ def _report_failure(report: tuple[int | None, bool, list[str]], pid: int, log: P
 
 def down() -> bool:
     """Stop the stack; return whether anything ran."""
-    return supervisor.bring_down(load_settings().state_dir)
+    return bring_down(load_settings().state_dir)
 
 
 def status(*, as_json: bool) -> int:
@@ -113,7 +115,7 @@ def init_share(path: Path) -> str:
 
 def _show_addresses(settings: Settings) -> None:
     state_dir = settings.state_dir
-    _, port = supervisor.recorded(state_dir).get(supervisor.WEBSERVER, (None, None))
+    _, port = recorded(state_dir).get(WEBSERVER, (None, None))
     table = _table("what", "where")
     table.add_row("Dagster UI", f"http://127.0.0.1:{port}")
     table.add_row("Postgres", without_password(settings.require_database_url()))

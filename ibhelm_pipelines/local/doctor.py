@@ -15,9 +15,9 @@ from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.migrations import pending
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.local.ports import HOST, is_free
+from ibhelm_pipelines.local.records import supervisor_process
 from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.status import without_password
-from ibhelm_pipelines.local.supervisor import supervisor_process
 from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.settings import DOTENV, PREFIX, Settings, embedded_env_file
 

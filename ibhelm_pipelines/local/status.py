@@ -11,8 +11,9 @@ from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.migrations import pending
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.local import dagster_process
+from ibhelm_pipelines.local.dagster_stack import CODE_SERVER, DAEMON, WEBSERVER
 from ibhelm_pipelines.local.ports import HOST
-from ibhelm_pipelines.local.supervisor import CODE_SERVER, DAEMON, WEBSERVER, log_file, recorded, supervisor_process
+from ibhelm_pipelines.local.records import log_file, recorded, supervisor_process
 from ibhelm_pipelines.objects.store import ObjectStore
 
 if TYPE_CHECKING:

@@ -14,10 +14,13 @@ from psycopg import sql
 
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.migrations import migrate
+from ibhelm_pipelines.errors import ConfigurationError, DatabaseUnavailableError
 from ibhelm_pipelines.local.dagster_process import DATABASE as DAGSTER_DATABASE
+from ibhelm_pipelines.local.dagster_process import dagster_database_url
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.local.s3 import EmbeddedS3
 from ibhelm_pipelines.local.state import prepare_state_folder, read_or_make_secrets, write_private
+from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.settings import load_settings
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ class Storage:
             say(f"The database was brought up to date: {', '.join(applied)}.")
         if self.postgres:
             self._open_roles(self.postgres)
+        self._check_foreign(settings)
         return settings
 
     def stop(self) -> None:
@@ -139,6 +143,20 @@ class Storage:
             existing = {name for (name,) in connection.execute("select datname from pg_database")}
             for name in {DATABASE, DAGSTER_DATABASE} - existing:
                 connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+
+    def _check_foreign(self, settings: Settings) -> None:
+        """Find out now, with a sentence, what Dagster or the first scan would stumble over in services of others."""
+        if self.s3 is None:
+            with ObjectStore(settings) as store:
+                store.check()
+        if self.postgres is None:
+            try:
+                connect(dagster_database_url(settings), application="up").close()
+            except DatabaseUnavailableError as error:
+                raise ConfigurationError(
+                    f"The database of Dagster's own storage cannot be opened. {error.problem}",
+                    next_step="Create it for the pipeline's role, or set IBHELM_DAGSTER_DATABASE_URL.",
+                ) from error
 
     def _open_roles(self, server: EmbeddedPostgres) -> None:
         """Give the roles that the migrations made their passwords, and Dagster's database to the pipeline alone."""

@@ -1,25 +1,29 @@
 """Keeps the stack up: Postgres, S3, then Dagster's code server, UI and daemon; stops it in the reverse order.
 
-Invariants: one supervisor a state folder (a lock that dies with its process); every process that it starts is on record
-by pid and start time before anything else happens, so that the next `up`, or `down`, can end what a kill -9 orphaned,
-and never ends anybody else's process.
+Every process that it starts is on record before anything else happens, so that the next `up`, or `down`, can end what a
+kill -9 orphaned.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import signal
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NoReturn
 
-from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
+from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.local import dagster_process
-from ibhelm_pipelines.local.ports import HOST, choose_port
-from ibhelm_pipelines.local.process import ProcessRecord, start_process, tail, wait_until
-from ibhelm_pipelines.local.state import prepare_state_folder, read_json, write_json
+from ibhelm_pipelines.local.dagster_stack import DagsterProcesses, Kept
+from ibhelm_pipelines.local.process import wait_until
+from ibhelm_pipelines.local.records import (
+    STOP_SECONDS,
+    single_instance,
+    stop_recorded,
+    supervisor_process,
+    write_report,
+)
+from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.storage import Storage
 from ibhelm_pipelines.settings import load_settings
 
@@ -31,21 +35,9 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 READY_SECONDS = 180
-STOP_SECONDS = 30  # for each process of Dagster; the code server ends its runs in that time
 WATCH_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 60.0
-STABLE_SECONDS = 60.0  # a process that ran so long has earned a quick restart again
-
-CODE_SERVER, WEBSERVER, DAEMON = "code server", "webserver", "daemon"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """Something that is to run: how to start it, and whether it does."""
-
-    name: str
-    start: Callable[[], None]
-    alive: Callable[[], bool]
+STABLE_SECONDS = 60.0  # what ran so long has earned a quick restart again
 
 
 @dataclass
@@ -62,78 +54,6 @@ class Backoff:
         self.not_before = time.monotonic() + min(2.0**self.failures, LONGEST_PAUSE_SECONDS)
         self.failures += 1
         self.started = 0.0
-
-
-@dataclass
-class DagsterProcesses:
-    """The three processes of Dagster.
-
-    Args:
-        settings: with the addresses of the storage.
-    """
-
-    settings: Settings
-    environment: dict[str, str] = field(init=False)
-    ports: dict[str, int] = field(init=False)
-    records: dict[str, ProcessRecord] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        home = dagster_process.dagster_home(self.settings)
-        self.ports = {
-            CODE_SERVER: choose_port(
-                0, memory=home / "code.port", service="The code server", variable="IBHELM_DAGSTER_PORT"
-            ),
-            WEBSERVER: choose_port(
-                self.settings.dagster_port,
-                memory=home / "webserver.port",
-                service="The Dagster UI",
-                variable="IBHELM_DAGSTER_PORT",
-            ),
-        }
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("IBHELM_", "DAGSTER_"))},
-            **dagster_process.dagster_environment(self.settings),
-            "DAGSTER_CODE_HOST": HOST,
-            "DAGSTER_CODE_PORT": str(self.ports[CODE_SERVER]),
-        }
-
-    @property
-    def url(self) -> str:
-        return f"http://{HOST}:{self.ports[WEBSERVER]}"
-
-    def kept(self) -> list[Kept]:
-        """Return the three in the order of their start."""
-        return [
-            Kept(name=name, start=lambda name=name: self._start(name), alive=lambda name=name: self._alive(name))  # type: ignore[misc]  # bound
-            for name in (CODE_SERVER, WEBSERVER, DAEMON)
-        ]
-
-    def problems(self) -> list[str]:
-        """Say what is not as it should be; nothing when our code is loaded and every daemon gives a sign of life."""
-        ended = [f"the {name} has ended:\n{tail(self._log(name))}" for name in self.records if not self._alive(name)]
-        return ended or dagster_process.problems(self.url)
-
-    def stop(self) -> None:
-        """Stop the three in the reverse order of their start."""
-        stop_recorded(self.settings.state_dir)
-        self.records.clear()
-
-    def _start(self, name: str) -> None:
-        commands = {
-            CODE_SERVER: lambda: dagster_process.code_server_command(self.ports[CODE_SERVER]),
-            WEBSERVER: lambda: dagster_process.webserver_command(self.ports[WEBSERVER]),
-            DAEMON: dagster_process.daemon_command,
-        }
-        home = dagster_process.dagster_home(self.settings)
-        record = start_process(commands[name](), env=self.environment, log=self._log(name), cwd=home)
-        self.records[name] = record
-        _write_records(self.settings.state_dir, self.records, self.ports)
-
-    def _alive(self, name: str) -> bool:
-        return name in self.records and self.records[name].alive()
-
-    def _log(self, name: str) -> Path:
-        return log_file(self.settings.state_dir, name)
 
 
 class Supervisor:
@@ -162,28 +82,27 @@ class Supervisor:
             IbhelmError: the storage does not start.
         """
         prepare_state_folder(self._state_dir)
-        with _single_instance(self._state_dir), _stop_signals():
+        with single_instance(self._state_dir), _stop_signals():
             try:
                 show(self._bring_up())
                 self._watch()
             except KeyboardInterrupt:
                 self._say("Stopping ...")
             except IbhelmError as error:
-                self._tell(ready=False, problems=[str(error)])
+                write_report(self._state_dir, ready=False, problems=[str(error)])
                 raise
             finally:
                 self._stop()
 
     def _bring_up(self) -> Settings:
-        self._tell(ready=False, problems=[])
+        write_report(self._state_dir, ready=False, problems=[])
         stop_recorded(self._state_dir)  # what a killed supervisor left, with addresses that may be old
         settings = self._storage.start(self._say)
         self._say("Starting Dagster ...")
         self._dagster = DagsterProcesses(settings)
-        for kept in self._dagster.kept():
-            kept.start()
+        self._dagster.start()
         problems = self._wait_until_ready(self._dagster)
-        self._tell(ready=not problems, problems=problems)
+        write_report(self._state_dir, ready=not problems, problems=problems)
         for problem in problems:
             self._say(f"Not ready: {problem}")
         return settings
@@ -209,7 +128,7 @@ class Supervisor:
         backoff = self._backoffs.setdefault(kept.name, Backoff(started=time.monotonic()))
         if backoff.started:
             backoff.note_end()
-            self._say(f"The {kept.name} has ended; starting it again.")
+            self._say(f"{kept.name} has ended; starting it again.")
         if time.monotonic() < backoff.not_before:
             return
         backoff.started = time.monotonic()
@@ -240,27 +159,6 @@ class Supervisor:
         self._storage.stop()
         self._say("Everything is stopped.")
 
-    def _tell(self, *, ready: bool, problems: list[str]) -> None:
-        write_json(_report_file(self._state_dir), {"pid": os.getpid(), "ready": ready, "problems": problems})
-
-
-def read_report(state_dir: Path) -> tuple[int | None, bool, list[str]]:
-    """Return what the supervisor last said: its pid, whether all was ready, and what was not."""
-    report = read_json(_report_file(state_dir))
-    return report.get("pid"), bool(report.get("ready")), list(report.get("problems", []))
-
-
-def supervisor_process(state_dir: Path) -> ProcessRecord | None:
-    """Return the running supervisor, or None. The lock decides, not the pid that is written in it."""
-    path = _lock_file(state_dir)
-    if not path.exists():
-        return None
-    with path.open("r+") as file:
-        if _try_lock(file.fileno()):
-            return None
-        text = file.read().strip()
-    return ProcessRecord.of(int(text)) if text.isdigit() else None
-
 
 def bring_down(state_dir: Path) -> bool:
     """Stop the stack, supervised or orphaned; return whether anything ran.
@@ -276,67 +174,6 @@ def bring_down(state_dir: Path) -> bool:
     running = [s for s in (storage.postgres, storage.s3) if s and s.running()]
     storage.stop()
     return bool(supervisor or orphans or running)
-
-
-def recorded(state_dir: Path) -> dict[str, tuple[ProcessRecord, int | None]]:
-    """Return Dagster's processes as last recorded, with their ports, in the order of their start."""
-    entries = read_json(_records_file(state_dir))
-    return {name: (ProcessRecord.from_json(entry), entry.get("port")) for name, entry in entries.items()}
-
-
-def stop_recorded(state_dir: Path) -> bool:
-    """Stop the processes on record that still run, the last started first; return whether there were any."""
-    alive = [record for record, _ in recorded(state_dir).values() if record.alive()]
-    for record in reversed(alive):
-        record.terminate(seconds=STOP_SECONDS, group=True)
-    _records_file(state_dir).unlink(missing_ok=True)
-    return bool(alive)
-
-
-def log_file(state_dir: Path, name: str) -> Path:
-    """Return where the output of a process goes."""
-    return state_dir / "logs" / f"{name.replace(' ', '-')}.log"
-
-
-def _write_records(state_dir: Path, records: dict[str, ProcessRecord], ports: dict[str, int]) -> None:
-    entries = {name: {**record.to_json(), "port": ports.get(name)} for name, record in records.items()}
-    write_json(_records_file(state_dir), entries)
-
-
-def _records_file(state_dir: Path) -> Path:
-    return state_dir / "processes.json"
-
-
-def _report_file(state_dir: Path) -> Path:
-    return state_dir / "supervisor.json"
-
-
-def _lock_file(state_dir: Path) -> Path:
-    return state_dir / "supervisor.lock"
-
-
-@contextmanager
-def _single_instance(state_dir: Path) -> Iterator[None]:
-    with _lock_file(state_dir).open("a+", encoding="ascii") as file:
-        # Whoever asks whether a supervisor runs holds the lock for a blink.
-        if not wait_until(lambda: _try_lock(file.fileno()), seconds=1):
-            file.seek(0)
-            raise ConfigurationError(
-                f"`ibhelm up` is running already for {state_dir} (pid {file.read().strip()}).",
-                next_step="See `ibhelm status`; `ibhelm down` stops it.",
-            )
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-        yield
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 @contextmanager

@@ -1,0 +1,112 @@
+"""The three processes of Dagster: the code server that holds our definitions, the UI, and the daemon."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ibhelm_pipelines.local import dagster_process
+from ibhelm_pipelines.local.ports import HOST, choose_port, is_free
+from ibhelm_pipelines.local.process import ProcessRecord, start_process, tail, wait_until
+from ibhelm_pipelines.local.records import log_file, stop_recorded, write_records
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from ibhelm_pipelines.settings import Settings
+
+LOAD_SECONDS = 60
+CODE_SERVER, WEBSERVER, DAEMON = "code server", "webserver", "daemon"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Something that is to run: how to start it, and whether it does."""
+
+    name: str
+    start: Callable[[], None]
+    alive: Callable[[], bool]
+
+
+@dataclass
+class DagsterProcesses:
+    """The three processes of Dagster.
+
+    Args:
+        settings: with the addresses of the storage.
+    """
+
+    settings: Settings
+    environment: dict[str, str] = field(init=False)
+    ports: dict[str, int] = field(init=False)
+    records: dict[str, ProcessRecord] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        home = dagster_process.dagster_home(self.settings)
+        self.ports = {
+            CODE_SERVER: choose_port(
+                0, memory=home / "code.port", service="The code server", variable="IBHELM_DAGSTER_PORT"
+            ),
+            WEBSERVER: choose_port(
+                self.settings.dagster_port,
+                memory=home / "webserver.port",
+                service="The Dagster UI",
+                variable="IBHELM_DAGSTER_PORT",
+            ),
+        }
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("IBHELM_", "DAGSTER_"))},
+            **dagster_process.dagster_environment(self.settings),
+            "DAGSTER_CODE_HOST": HOST,
+            "DAGSTER_CODE_PORT": str(self.ports[CODE_SERVER]),
+        }
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.ports[WEBSERVER]}"
+
+    def kept(self) -> list[Kept]:
+        """Return the three in the order of their start."""
+        return [
+            Kept(name=f"Dagster's {name}", start=partial(self._start, name), alive=partial(self._alive, name))
+            for name in (CODE_SERVER, WEBSERVER, DAEMON)
+        ]
+
+    def start(self) -> None:
+        """Start the three. The others find the code server at once if it listens already, else after ten seconds."""
+        code_server, *others = self.kept()
+        code_server.start()
+        port = self.ports[CODE_SERVER]
+        wait_until(lambda: not is_free(port) or not code_server.alive(), seconds=LOAD_SECONDS)
+        for kept in others:
+            kept.start()
+
+    def problems(self) -> list[str]:
+        """Say what is not as it should be; nothing when our code is loaded and every daemon gives a sign of life."""
+        ended = [f"the {name} has ended:\n{tail(self._log(name))}" for name in self.records if not self._alive(name)]
+        return ended or dagster_process.problems(self.url)
+
+    def stop(self) -> None:
+        """Stop the three in the reverse order of their start."""
+        stop_recorded(self.settings.state_dir)
+        self.records.clear()
+
+    def _start(self, name: str) -> None:
+        commands = {
+            CODE_SERVER: lambda: dagster_process.code_server_command(self.ports[CODE_SERVER]),
+            WEBSERVER: lambda: dagster_process.webserver_command(self.ports[WEBSERVER]),
+            DAEMON: dagster_process.daemon_command,
+        }
+        home = dagster_process.dagster_home(self.settings)
+        record = start_process(commands[name](), env=self.environment, log=self._log(name), cwd=home)
+        self.records[name] = record
+        write_records(self.settings.state_dir, self.records, self.ports)
+
+    def _alive(self, name: str) -> bool:
+        return name in self.records and self.records[name].alive()
+
+    def _log(self, name: str) -> Path:
+        return log_file(self.settings.state_dir, name)
