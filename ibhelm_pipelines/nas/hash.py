@@ -109,7 +109,7 @@ class Hasher:
             age = time.time_ns() - before.st_mtime_ns
             if 0 <= age < CLOCK_TICK_NS:
                 time.sleep((CLOCK_TICK_NS - age) / 1e9)
-            digest, size = self._read(fd)
+            digest, size = self._read(fd, before.st_size)
             after = os.fstat(fd)
             if (before.st_size, before.st_mtime_ns, size) != (after.st_size, after.st_mtime_ns, after.st_size):
                 return None
@@ -124,10 +124,11 @@ class Hasher:
         finally:
             os.close(fd)
 
-    def _read(self, fd: int) -> tuple[str, int]:
+    def _read(self, fd: int, expected_size: int) -> tuple[str, int]:
+        """Read to the end, or past the expected end: a log may grow faster than it can be read."""
         buffer = self._buffer()
         sha256, size = hashlib.sha256(), 0
-        while count := os.readv(fd, [buffer]):
+        while size <= expected_size and (count := os.readv(fd, [buffer])):
             sha256.update(buffer[:count])
             size += count
             self._on_bytes(count)

@@ -101,8 +101,8 @@ class Reconciler:
                 self._take_moves(fresh=True)
             self._place("place_moved", fresh=True)
             self._place("place_hashed")
-            self._run("drop_done_work")
             self._run("forget_candidate_hashes")
+            self._run("drop_done_work")
 
     def place_chunk(self, rows: Iterable[HashedRow]) -> None:
         """Store one chunk of files that were just read, in one transaction."""
@@ -123,7 +123,6 @@ class Reconciler:
             "tell_touched_from_changed",
             "vacate_paths",
             "update_files",
-            "number_new_files",
             "insert_files",
             "upsert_disk_entries",
             "insert_first_versions",

@@ -226,7 +226,8 @@ where p.same_stat and not p.same_folder
 -- name: place_hashed
 -- The files of this chunk: known ones by their path, the others new, or an old one of the same path that is seen again.
 insert into placed
-select coalesce(p.file_id, r.id), case when p.file_id is not null then 'changed' when r.id is not null then 'restored' else 'new' end, true,
+select coalesce(p.file_id, r.id, nextval(pg_get_serial_sequence('public.files', 'id'))),
+       case when p.file_id is not null then 'changed' when r.id is not null then 'restored' else 'new' end, true,
        s.ord, s.directory_key, s.raw_directory, s.raw_name, s.raw_path, s.folder, s.path, s.name, s.extension, s.nas_url, s.owner,
        coalesce(h.mtime_ns, s.mtime_ns), h.sha256, h.size_bytes, h.mtime_ns, h.inode, h.birth_ns
 from hashed h join seen s using (ord)
@@ -269,9 +270,6 @@ set name = p.name, path = p.path, raw_path = p.raw_path, extension = p.extension
     content_hash = p.sha256
 from placed p
 where f.id = p.file_id
-
--- name: number_new_files
-update placed set file_id = nextval(pg_get_serial_sequence('public.files', 'id')) where file_id is null
 
 -- name: insert_files
 insert into public.files (id, name, path, raw_path, extension, folder, size_bytes, modified_at, created_by, content_hash, content_changed_at, nas_url)
@@ -363,6 +361,8 @@ join ops.hashed_candidates c
 where w.candidate
 
 -- name: forget_candidate_hashes
+-- Those of this scan, and what a scan that never came back to these files left behind.
+with stale as (delete from ops.hashed_candidates where hashed_at < now() - interval '30 days')
 delete from ops.hashed_candidates c using work w where w.candidate and c.raw_path_digest = sha256(w.raw_path)
 
 -- name: drop_done_work
@@ -437,7 +437,7 @@ union
 select distinct folder from ops.disk_entries where live and (%(folders)s::text[] is null or folder = any(%(folders)s))
 
 -- name: due_for_verification
--- The oldest 1/30 of the files, less what was read within the last 20 hours anyway: each file once in 30 days, however often deep scans run.
+-- The thirtieth of the files whose last reading is oldest: with a deep scan a day each file is read once in 30 days. What was read today is not due again.
 select d.file_id, f.raw_path, d.folder, d.size_bytes, d.mtime_ns, d.inode, f.content_hash, f.path
 from ops.disk_entries d join public.files f on f.id = d.file_id
 where d.live and d.mtime_ns is not null and f.content_hash is not null
@@ -445,8 +445,7 @@ where d.live and d.mtime_ns is not null and f.content_hash is not null
   and (%(folders)s::text[] is null or d.folder = any(%(folders)s))
 order by d.verified_at
 limit (
-    select greatest(0, ceil(count(*) / 30.0) - count(*) filter (where verified_at >= now() - interval '20 hours'))
-    from ops.disk_entries where live and (%(folders)s::text[] is null or folder = any(%(folders)s))
+    select ceil(count(*) / 30.0) from ops.disk_entries where live and (%(folders)s::text[] is null or folder = any(%(folders)s))
 )
 
 -- name: mark_verified

@@ -1,0 +1,134 @@
+"""The world breaks while a scan runs: Postgres restarts, the share goes away, files change under its hands."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from nas_tree import Nas
+
+from ibhelm_pipelines.db.migrations import migrate
+from ibhelm_pipelines.errors import DatabaseUnavailableError, ShareUnavailableError
+from ibhelm_pipelines.local.postgres import EmbeddedPostgres
+from ibhelm_pipelines.nas import reading
+from ibhelm_pipelines.nas.hash import Hasher
+from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.settings import Settings
+
+
+def fill(nas: Nas, files: int) -> None:
+    for i in range(files):
+        nas.write(f"projekte/{i % 4}/{i}.txt", f"text {i}")
+
+
+def during_hash(monkeypatch: pytest.MonkeyPatch, number: int, event: Callable[[], Any]) -> None:
+    """Let something happen just before the `number`-th file is read."""
+    original, count, lock = Hasher.hash_file, [0], threading.Lock()
+
+    def hash_file(self: Hasher, path: bytes) -> Any:
+        with lock:
+            count[0] += 1
+            happens = count[0] == number
+        if happens:
+            event()
+        return original(self, path)
+
+    monkeypatch.setattr(Hasher, "hash_file", hash_file)
+
+
+@pytest.fixture
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "CHUNK_FILES", 20)
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_postgres_restarted_in_the_middle_of_a_scan(
+    settings: Settings, private_postgres: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(private_postgres.url())
+    settings = Settings.model_validate({**settings.model_dump(), "database_url": private_postgres.url()})
+    nas = Nas(settings)
+    fill(nas, 200)
+
+    def restart() -> None:
+        private_postgres.stop()
+        private_postgres.start()
+
+    during_hash(monkeypatch, 120, restart)
+    with pytest.raises(DatabaseUnavailableError, match="Postgres"):
+        scan(settings)
+    nas.assert_sound()
+    stored = nas.one("select count(*) from files")
+    assert 0 < stored < 200
+
+    report = scan(settings)
+
+    nas.assert_equals_disk()
+    assert report.total.new == 200 - stored
+    assert nas.rows("select state from ops.scans order by id") == [("failed",), ("complete",)]
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_a_share_that_goes_away_while_files_are_read_deletes_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nas = Nas(settings)
+    fill(nas, 100)
+    scan(settings)
+    for i in range(60):
+        nas.write(f"projekte/{i % 4}/{i}.txt", f"changed text {i}")
+    before = nas.live()
+    away = nas.root.with_name("away")
+
+    def unmount() -> None:
+        nas.root.rename(away)
+        nas.root.mkdir()
+
+    during_hash(monkeypatch, 30, unmount)
+    with pytest.raises(ShareUnavailableError):
+        scan(settings)
+    nas.assert_sound()
+    assert nas.live().keys() == before.keys()
+    assert nas.one("select error like '%%share%%' or error like '%%Another folder%%' from ops.scans order by id desc limit 1")
+
+    nas.root.rmdir()
+    away.rename(nas.root)
+    scan(settings)
+    nas.assert_equals_disk()
+
+
+@pytest.mark.usefixtures("small_chunks")
+def test_files_that_vanish_move_or_turn_into_folders_while_they_are_read_are_settled_by_the_next_scan(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nas = Nas(settings)
+    fill(nas, 100)
+
+    def stir() -> None:
+        nas.path("projekte/0/96.txt").unlink()
+        nas.move("projekte/1/97.txt", "projekte/0/moved.txt")
+        nas.path("projekte/2/98.txt").unlink()
+        nas.path("projekte/2/98.txt").mkdir()
+        shutil.rmtree(nas.path("projekte/3"))
+
+    during_hash(monkeypatch, 10, stir)
+    scan(settings)
+    nas.assert_sound()
+    monkeypatch.undo()
+    scan(settings.model_copy(update={"max_deletion_percent": 100}))
+    nas.assert_equals_disk()
+
+
+def test_scans_of_the_share_and_of_its_folders_at_once_invent_and_lose_nothing(settings: Settings) -> None:
+    nas = Nas(settings)
+    fill(nas, 200)
+    scopes = [None, ["projekte/0"], ["projekte/1", "projekte/0"], None, ["projekte/1"], ["projekte/2", "projekte/3"]]
+    with ThreadPoolExecutor(len(scopes)) as pool:
+        reports = list(pool.map(lambda folders: scan(settings, folders=folders), scopes))
+    nas.assert_equals_disk()
+    assert sum(r.total.new for r in reports) == 200
+    assert nas.one("select count(*) from file_versions") == 200
