@@ -7,6 +7,7 @@ same questions as Dagster's asset checks.
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import signal
@@ -25,8 +26,10 @@ from rich.table import Table
 from ibhelm_pipelines.cli_progress import STEPS, RunProgress
 from ibhelm_pipelines.db.checks import QUESTIONS, Answer, ask
 from ibhelm_pipelines.db.connect import connect
-from ibhelm_pipelines.errors import IbhelmError
+from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
 from ibhelm_pipelines.local.dagster_process import dagster_environment
+from ibhelm_pipelines.nas.folders import list_folders
 from ibhelm_pipelines.settings import load_settings
 
 if TYPE_CHECKING:
@@ -101,6 +104,7 @@ def scan_command(folders: tuple[str, ...], deep: bool, confirm_deletions: int | 
 
 def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> Outcome:
     url = settings.require_database_url()
+    _require_folders(settings, config["folders"] or [])
     with tempfile.TemporaryDirectory(prefix="ibhelm-scan-") as name:
         folder = Path(name)
         with RunProgress(url, console, folders=config["folders"], deep=config["deep"]) as progress:
@@ -112,6 +116,24 @@ def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> Outco
         open=[_open_point(a) for a in answers if not a.passed and a.question.severity == "error"],
         warnings=[_open_point(a) for a in answers if not a.passed and a.question.severity == "warning"],
     )
+
+
+def _require_folders(settings: Settings, folders: Sequence[str]) -> None:
+    """Say at once what a run would only say after its retries: the share is away, or a folder is misspelt.
+
+    Raises:
+        ShareUnavailableError: the share is not there.
+        ConfigurationError: a folder is neither on the share nor known from before.
+    """
+    on_disk = list_folders(settings)
+    with connect(settings.require_database_url(), application="scan", autocommit=True) as connection:
+        known = {name for (name,) in connection.execute(load_queries("progress")["known_folders"])}
+    unknown = sorted(set(folders).difference(on_disk, known))
+    if unknown:
+        near = difflib.get_close_matches(unknown[0], on_disk, n=3) or on_disk[:3]
+        raise ConfigurationError(
+            f"There is no project folder {unknown[0]} on the share.", next_step=f"Did you mean {', '.join(near)}?"
+        )
 
 
 def _run_job(settings: Settings, folder: Path, config: dict[str, Any], progress: RunProgress) -> int:

@@ -21,3 +21,6 @@ where exists (select from public.files f where f.content_hash = c.hash and f.del
 
 -- name: finished_contents
 select step, count(*) from ops.step_results where finished_at >= %(since)s group by step;
+
+-- name: known_folders
+select folder from ops.folders;
