@@ -79,9 +79,8 @@ create table public.file_versions (
     valid_to timestamptz,
     check (valid_to >= valid_from)  -- a version that ends before it begins would answer no question
 );
--- A file is in one place with one content at a time.
-create unique index file_versions_open on public.file_versions (file_id) where valid_to is null;
-create index file_versions_file on public.file_versions (file_id, valid_from);
+-- A file is in one place with one content at a time: one open version, one end of each other. It also serves the history of a file.
+create unique index file_versions_one_at_a_time on public.file_versions (file_id, valid_to) nulls not distinct;
 comment on table public.file_versions is 'Where each file was and what it held, from when to when; never rewritten, read by restore';
 comment on column public.file_versions.file_id is 'The file';
 comment on column public.file_versions.path is 'Path in that time (NFC)';
@@ -153,8 +152,7 @@ create table ops.disk_entries (
     verified_at timestamptz
 );
 create index disk_entries_directory on ops.disk_entries (directory_key) where live;
-create index disk_entries_inode on ops.disk_entries (inode, size_bytes, mtime_ns);
-create index disk_entries_verified on ops.disk_entries (verified_at) where live;
+create index disk_entries_inode on ops.disk_entries (inode);
 comment on table ops.disk_entries is 'What the disk last said of each file: the scanner compares with this. live is true exactly where files.deleted_at is null';
 comment on column ops.disk_entries.directory_key is 'First 8 bytes of BLAKE2b of raw_directory: groups quickly, decides nothing';
 comment on column ops.disk_entries.mtime_ns is 'Modification time of the content that was hashed; null while the file could not be read, so that every scan tries again';
