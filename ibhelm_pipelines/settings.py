@@ -34,7 +34,8 @@ SplitByComma = Annotated[tuple[str, ...], NoDecode]
 class Settings(BaseSettings):
     """The settings of one process; build it with `load_settings`, which turns mistakes into sentences."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    # An empty line in .env means "not set", as it does in every shell script.
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     state_dir: Path = Field(Path(DEFAULT_STATE_DIR), description="Folder of the embedded services: data, logs, secrets")
 

@@ -57,13 +57,13 @@ def choose_port(configured: int, *, memory: Path, service: str, variable: str) -
 
 def _remembered_or_free(memory: Path) -> int:
     if memory.exists():
-        text = memory.read_text(encoding="ascii").strip()
+        text = memory.read_text(encoding="utf-8").strip()
         if text.isdigit() and 0 < int(text) < 65536 and is_free(int(text)):
             return int(text)
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
-    memory.write_text(f"{port}\n", encoding="ascii")
+    memory.write_text(f"{port}\n", encoding="utf-8")
     return port
 
 

@@ -115,7 +115,7 @@ class EmbeddedPostgres:
 
     @cached_property
     def password(self) -> str:
-        return (self.folder / "password").read_text(encoding="ascii")
+        return (self.folder / "password").read_text(encoding="utf-8")
 
     @property
     def port(self) -> int:

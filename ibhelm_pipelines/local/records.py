@@ -61,7 +61,7 @@ def single_instance(state_dir: Path) -> Iterator[None]:
     Raises:
         ConfigurationError: another one is running.
     """
-    with _lock_file(state_dir).open("a+", encoding="ascii") as file:
+    with _lock_file(state_dir).open("a+", encoding="utf-8") as file:
         # Whoever asks whether a supervisor runs holds the lock for a blink.
         if not wait_until(lambda: _try_lock(file.fileno()), seconds=1):
             file.seek(0)

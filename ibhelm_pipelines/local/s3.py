@@ -122,7 +122,7 @@ class EmbeddedS3:
             process = start_process(
                 [sys.executable, "-m", "ministack"], env=self._environment(port), log=self.log, cwd=self.folder
             )
-            self._record_file.write_text(json.dumps({**process.to_json(), "port": port}), encoding="ascii")
+            self._record_file.write_text(json.dumps({**process.to_json(), "port": port}), encoding="utf-8")
             if _came_up(process, port):
                 return
             if is_free(port) or self.configured_port or attempt == FREE_PORT_ATTEMPTS - 1:
@@ -154,7 +154,7 @@ class EmbeddedS3:
 
     def _record(self) -> dict[str, float]:
         try:
-            record: dict[str, float] = json.loads(self._record_file.read_text(encoding="ascii"))
+            record: dict[str, float] = json.loads(self._record_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         return record

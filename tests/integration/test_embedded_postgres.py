@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import psutil
@@ -140,3 +142,31 @@ def test_the_extensions_that_the_schema_needs_are_there(private_postgres: Embedd
             "Prufgrosse",
             "[1,2]",
         )
+
+
+# The privileges are dropped after the imports: the interpreter may live in root's home.
+_AS_A_USER = """
+import os, sys
+from pathlib import Path
+import psutil
+from ibhelm_pipelines.local.postgres import EmbeddedPostgres
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+server = EmbeddedPostgres(folder=Path(sys.argv[1]))
+server.start()
+try:
+    print(psutil.Process(server.postmaster().pid).uids().real == os.getuid() == 65534)
+finally:
+    server.stop()
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an ordinary user runs every test of this file as itself")
+def test_an_ordinary_user_runs_it_as_itself(private_folder: Path) -> None:
+    home = private_folder / "home"
+    home.mkdir()
+    os.chown(home, 65534, 65534)
+    command = [sys.executable, "-c", _AS_A_USER, str(home / "postgres")]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")

@@ -1,0 +1,171 @@
+"""`ibhelm doctor` and `ibhelm init-share`: every problem is a sentence that says what to do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from ibhelm_pipelines.cli import main
+from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.local.share import init_share
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from ibhelm_pipelines.settings import Settings
+
+
+@pytest.fixture
+def healthy(settings: Settings, private_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An environment in which nothing is wrong: a marked share, a migrated database, a bucket."""
+    assert settings.nas_root is not None
+    variables = {
+        "NAS_ROOT": str(settings.nas_root),
+        "STATE_DIR": str(private_folder / "state"),
+        "DATABASE_URL": settings.require_database_url(),
+        "S3_ENDPOINT": settings.require_s3_endpoint(),
+        "S3_BUCKET": settings.s3_bucket,
+        "DAGSTER_PORT": "0",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(f"IBHELM_{name}", value)
+    monkeypatch.setenv("COLUMNS", "300")
+
+
+def _doctor() -> tuple[int, str]:
+    result = CliRunner().invoke(main, ["doctor"])
+    return result.exit_code, " ".join(result.output.split())
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_healthy_machine_has_no_problems() -> None:
+    status, output = _doctor()
+    assert (status, "PROBLEM" in output) == (0, False)
+
+
+@pytest.mark.usefixtures("healthy")
+def test_every_setting_is_shown_with_its_source_and_meaning_and_no_secret(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("IBHELM_FOLDER_DEPTH=3\nIBHELM_S3_SECRET_KEY=test\n", encoding="utf-8")
+    _, output = _doctor()
+    assert "IBHELM_FOLDER_DEPTH │ 3 │ .env │ Levels below the NAS root" in output
+    assert "IBHELM_DAGSTER_PORT │ 0 │ environment │ Port of the Dagster UI" in output
+    assert "IBHELM_HASH_THREADS │ 4 │ default │" in output
+    assert "IBHELM_S3_SECRET_KEY │ ******** │ .env │" in output
+    password = psycopg.conninfo.conninfo_to_dict(os.environ["IBHELM_DATABASE_URL"])["password"]
+    assert str(password) not in output
+
+
+def _no_nas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("IBHELM_NAS_ROOT")
+
+
+def _wrong_nas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IBHELM_NAS_ROOT", str(tmp_path / "nowhere"))
+
+
+def _unmarked_nas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "nas" / ".ibhelm-share").unlink()
+
+
+def _database_down(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IBHELM_DATABASE_URL", "postgresql://ibhelm_pipeline@127.0.0.1:1/ibhelm")
+
+
+def _old_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with psycopg.connect(os.environ["IBHELM_DATABASE_URL"]) as connection:
+        connection.execute("delete from ops.migrations where name = '0003_derived'")
+
+
+def _no_bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IBHELM_S3_BUCKET", "no-such-bucket")
+
+
+def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("IBHELM_STATE_DIR", str(tmp_path / "file"))
+
+
+@pytest.mark.usefixtures("healthy")
+@pytest.mark.parametrize(
+    ("spoil", "sentences"),
+    [
+        (_no_nas, "NAS: No NAS folder is set. Set IBHELM_NAS_ROOT in .env"),
+        (_wrong_nas, "nowhere. Mount the share there, or correct IBHELM_NAS_ROOT."),
+        (_unmarked_nas, "The share has no .ibhelm-share, so a scan would take it for unmounted. If it is mounted, run"),
+        (_database_down, "Postgres: Postgres does not answer"),
+        (_old_database, "Postgres: The database lacks 1 migrations (0003_derived ...). Run `ibhelm migrate`."),
+        (_no_bucket, "S3: There is no bucket no-such-bucket on the S3 server. Create it, or set IBHELM_S3_BUCKET"),
+        (_state_is_a_file, "cannot be used: File exists. Run ibhelm as the user that made it"),
+    ],
+)
+def test_each_problem_is_one_sentence_and_what_to_do(
+    spoil: object, sentences: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    spoil(monkeypatch, tmp_path)  # type: ignore[operator]
+    status, output = _doctor()
+    assert status == 1
+    assert output.count("PROBLEM") == 1
+    assert sentences in output
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_taken_port_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setenv("IBHELM_DAGSTER_PORT", str(port))
+        status, output = _doctor()
+    assert status == 1
+    assert f"Port {port} of 127.0.0.1 is taken by another program. Set IBHELM_DAGSTER_PORT to another port" in output
+
+
+def test_a_setting_that_cannot_be_used_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IBHELM_FOLDER_DEPTH", "deep")
+    result = CliRunner().invoke(main, ["doctor"])
+    assert result.exit_code == 1
+    assert "Error: A setting cannot be used: IBHELM_FOLDER_DEPTH: Input should be a valid integer" in result.output
+
+
+def test_a_share_is_marked_once(tmp_path: Path) -> None:
+    assert init_share(tmp_path, marker=".ibhelm-share")
+    first = (tmp_path / ".ibhelm-share").read_text(encoding="utf-8")
+    assert not init_share(tmp_path, marker=".ibhelm-share")
+    assert (tmp_path / ".ibhelm-share").read_text(encoding="utf-8") == first
+
+
+def test_marking_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"no folder .* Mount the share"):
+        init_share(tmp_path / "nowhere", marker=".ibhelm-share")
+
+
+# Root may write anywhere, so it becomes somebody else; after the imports, for the interpreter may live in its home.
+_AS_SOMEBODY = """
+import os, sys
+from pathlib import Path
+from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.local.share import init_share
+if os.geteuid() == 0:
+    os.setgroups([])
+    os.setresgid(65534, 65534, 65534)
+    os.setresuid(65534, 65534, 65534)
+try:
+    init_share(Path(sys.argv[1]), marker=".ibhelm-share")
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+def test_a_share_that_cannot_be_written_is_refused_with_the_other_way(private_folder: Path) -> None:
+    share = private_folder / "share"
+    share.mkdir()
+    share.chmod(0o555)
+    command = [sys.executable, "-c", _AS_SOMEBODY, str(share)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert "cannot be written (Permission denied), so it gets no marker." in done.stdout
+    assert "set IBHELM_SHARE_MARKER to the path" in done.stdout
