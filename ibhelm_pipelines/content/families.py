@@ -42,6 +42,10 @@ class Tool:
     libraries: tuple[str, ...] = ()
     refusal: str = ""
 
+    def explain_refusal(self, name: str) -> str:
+        """Return the reason for a content of this kind."""
+        return self.refusal.format(name=name)
+
 
 def _refuses(refusal: str) -> dict[ReadStep, Tool]:
     return {"thumbnail": Tool(refusal=f"{refusal}: no preview yet"), "text": Tool(refusal=f"{refusal}: no text yet")}
@@ -91,15 +95,14 @@ def tool_versions(step: Step) -> dict[str, str]:
     return {family: tool_version(family, step) for family in (*FAMILIES, UNOPENED)}
 
 
-def refusal(family: str, step: ReadStep, name: str) -> str | None:
-    """Return why this step cannot be done for this family, or None where a reader exists."""
-    tool = FAMILIES[family][step]
-    return None if tool.reader is not None else tool.refusal.format(name=name)
+def tool_for(family: str, step: ReadStep) -> Tool:
+    """Return the tool that does this step for this family, or that says why there is none."""
+    return FAMILIES[family][step]
 
 
-def load_reader(family: str, step: ReadStep) -> Reader:
-    """Import and return the reader of a family; only the sandbox does this."""
-    module, function = (FAMILIES[family][step].reader or "").split(":")
+def load_reader(reader: str) -> Reader:
+    """Import and return a reader by its name; only the sandbox does this."""
+    module, function = reader.split(":")
     return cast("Reader", getattr(importlib.import_module(f"{_HERE}.{module}"), function))
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import importlib
 import math
+import multiprocessing
 import os
 import resource
 import signal
@@ -18,7 +20,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from ibhelm_pipelines.content.families import ReadStep, load_reader, reader_modules
+from ibhelm_pipelines.content.families import load_reader, reader_modules
 from ibhelm_pipelines.content.limits import Limits, is_memory_shortage
 from ibhelm_pipelines.content.outcome import Outcome, failed
 from ibhelm_pipelines.content.source import Place, cannot_read, opened
@@ -26,6 +28,7 @@ from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError, Su
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.synchronize import Semaphore
 
 EXIT_OUT_OF_MEMORY = 71
 EXIT_WORN_OUT = 72
@@ -35,16 +38,7 @@ KEPT_ENVIRONMENT = frozenset(
 )
 """Everything else might be a password."""
 
-REFUSED_EVENTS = (
-    "socket.",
-    "subprocess.",
-    "os.system",
-    "os.exec",
-    "os.fork",
-    "os.posix_spawn",
-    "os.kill",
-    "ctypes.dlopen",
-)
+REFUSED_EVENTS = ("socket.", "subprocess.", "os.system", "os.exec", "os.fork", "os.posix_spawn", "os.kill")
 CPU_SHARE = 0.8
 """Part of the wall time limit that may be processor time:
 
@@ -56,7 +50,6 @@ WORN_SHARE = 0.5
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
-_PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
 _PAGE = resource.getpagesize()
 _ENVIRONMENT_FIELDS = slice(
@@ -66,25 +59,23 @@ _ENVIRONMENT_FIELDS = slice(
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One step on one content at one place."""
+    """One reader on one content at one place."""
 
-    step: ReadStep
-    family: str
+    reader: str
     place: Place
     limits: Limits
 
 
-def enter(memory_mb: int) -> None:
-    """Lock this process in, for good. Order matters: what needs rights or files comes first."""
+def enter(memory_mb: int, ready: Semaphore) -> None:
+    """Lock this process in, for good, and say so. Order matters: what needs rights or files comes first."""
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's handler would wait for a reader that hangs in C
     for module in reader_modules():
         importlib.import_module(module)
     _clear_environment()
     if sys.platform == "linux":
         _leave_network()
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+        ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    _die_with_parent()
     _silence()
     _limit(resource.RLIMIT_AS, memory_mb << 20)
     _limit(resource.RLIMIT_CORE, 0)
@@ -92,6 +83,7 @@ def enter(memory_mb: int) -> None:
     _limit(resource.RLIMIT_NPROC, 0)
     sys.addaudithook(_refuse)
     _Growth.start(memory_mb << 20)
+    ready.release()
 
 
 def guard(perform: Callable[[Job], Outcome], job: Job) -> Outcome:
@@ -124,8 +116,8 @@ def run_guarded(work: Callable[[], Outcome]) -> Outcome:
 
 
 def perform(job: Job) -> Outcome:
-    """Open the file and have its family's reader do the step."""
-    reader = load_reader(job.family, job.step)
+    """Open the file and hand it to the reader."""
+    reader = load_reader(job.reader)
     with opened(job.place) as file:
         outcome = run_guarded(lambda: reader(file, job.limits))
         if outcome.state == "failed":
@@ -168,6 +160,20 @@ def _leave_network() -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_CLONE_NEWNET) != 0:
         libc.unshare(_CLONE_NEWUSER | _CLONE_NEWNET)
+
+
+def _die_with_parent() -> None:
+    """Have the kernel end this process when the pipeline's own process is gone, however busy the reader is.
+
+    The sentinel is a pipe whose other end only the parent holds: when it closes, SIGIO comes, and nobody catches it.
+    PR_SET_PDEATHSIG would not do: the parent by birth is the fork server, which lives on while its children do.
+    """
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    sentinel = parent.sentinel
+    assert isinstance(sentinel, int)
+    fcntl.fcntl(sentinel, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(sentinel, fcntl.F_SETFL, fcntl.fcntl(sentinel, fcntl.F_GETFL) | os.O_ASYNC)
 
 
 def _clear_environment() -> None:

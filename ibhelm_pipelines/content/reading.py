@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ibhelm_pipelines.content import families
+from ibhelm_pipelines.content.families import tool_for
 from ibhelm_pipelines.content.jail import Job
 from ibhelm_pipelines.content.ledger import Done, StoredRow
 from ibhelm_pipelines.content.limits import Limits
@@ -64,11 +64,10 @@ class Reading:
             kind = sniff(file.read(HEAD_BYTES), place.extension)
         if place.size_bytes == 0:
             return kind, empty(EMPTY_FILE)
-        refusal = families.refusal(kind.family, self._step, kind.name)
-        if refusal is not None:
-            return kind, unsupported(refusal)
-        job = Job(step=self._step, family=kind.family, place=place, limits=self._limits)
-        return kind, self._sandbox.run(job)
+        tool = tool_for(kind.family, self._step)
+        if tool.reader is None:
+            return kind, unsupported(tool.explain_refusal(kind.name))
+        return kind, self._sandbox.run(Job(reader=tool.reader, place=place, limits=self._limits))
 
     def _store(self, work: Work, preview: bytes) -> StoredRow:
         key, sha256 = thumbnail_key(work.hash), hashlib.sha256(preview).hexdigest()

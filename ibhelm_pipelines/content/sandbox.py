@@ -38,6 +38,9 @@ MAX_BROKEN_POOLS = 3
 Its jobs are handed to a new pool this often.
 """
 
+START_SECONDS = 5
+"""Longest wait for a worker to start before a pool is stopped."""
+
 
 class Sandbox:
     """Runs jobs in worker processes; one instance serves any number of threads.
@@ -53,7 +56,7 @@ class Sandbox:
         self._memory_mb = settings.content_memory_mb
         self._perform = perform
         self._lock = threading.Lock()
-        self._pool: Any = None
+        self._pool: _Pool | None = None
         self._closed = False
 
     def __enter__(self) -> Sandbox:
@@ -88,8 +91,8 @@ class Sandbox:
             next_step="Check free memory and the process limit of this machine.",
         )
 
-    def _attempt(self, pool: Any, job: Job) -> Outcome:
-        future = _schedule(pool, self._perform, job, self._seconds)
+    def _attempt(self, pool: _Pool, job: Job) -> Outcome:
+        future = pool.schedule(self._perform, job, self._seconds)
         try:
             outcome: Outcome = future.result()
         except FutureTimeoutError:
@@ -113,43 +116,56 @@ class Sandbox:
     def _too_long(self) -> str:
         return f"The reader took longer than {self._seconds} s"
 
-    def _current_pool(self) -> Any:
+    def _current_pool(self) -> _Pool:
         with self._lock:
             if self._closed:
                 raise CancelledError
             if self._pool is None:
-                self._pool = _new_pool(self._workers, self._memory_mb)
+                self._pool = _Pool(self._workers, self._memory_mb)
             return self._pool
 
-    def _discard(self, pool: Any) -> None:
+    def _discard(self, pool: _Pool | None) -> None:
         """Stop a pool, once; other threads that wait on it find it broken or cancelled and go to its successor."""
         with self._lock:
             mine = pool is not None and self._pool is pool
             self._pool = None if mine else self._pool
-        if mine:
+        if pool is not None and mine:
             pool.stop()
-            pool.join()
 
 
 class _WornOutError(Exception):
     """The worker left before it opened the file; the job goes to the next one."""
 
 
-def _new_pool(workers: int, memory_mb: int) -> Any:
-    context = multiprocessing.get_context("forkserver")
-    # "__main__": else every worker would import the program's main module again. Without effect once the fork server
-    # runs.
-    context.set_forkserver_preload(["__main__", *reader_modules()])
-    return ProcessPool(
-        max_workers=workers, max_tasks=FILES_PER_WORKER, initializer=jail.enter, initargs=(memory_mb,), context=context
-    )
+class _Pool:
+    """Pebble's pool with our initializer, and an end that does not trip over workers that are still starting."""
 
+    def __init__(self, workers: int, memory_mb: int) -> None:
+        context = multiprocessing.get_context("forkserver")
+        # "__main__": else every worker would import the program's main module again. Too late once the server runs.
+        context.set_forkserver_preload(["__main__", *reader_modules()])
+        self._workers = workers
+        self._ready = context.Semaphore(0)
+        self._pool = ProcessPool(
+            max_workers=workers,
+            max_tasks=FILES_PER_WORKER,
+            initializer=jail.enter,
+            initargs=(memory_mb, self._ready),
+            context=context,
+        )
 
-def _schedule(pool: Any, perform: Callable[[Job], Outcome], job: Job, seconds: float) -> Any:
-    try:
-        return pool.schedule(jail.guard, args=(perform, job), timeout=seconds)
-    except RuntimeError as error:  # pebble's word for a pool that broke or was stopped by another thread
-        raise BrokenProcessPool(str(error)) from error
+    def schedule(self, perform: Callable[[Job], Outcome], job: Job, seconds: float) -> Any:
+        try:
+            return self._pool.schedule(jail.guard, args=(perform, job), timeout=seconds)
+        except RuntimeError as error:  # pebble's word for a pool that broke or was stopped by another thread
+            raise BrokenProcessPool(str(error)) from error
+
+    def stop(self) -> None:
+        """Kill the workers, once all have started: one that is told to stop before cannot find its semaphores."""
+        for _ in range(self._workers if self._pool.active else 0):
+            self._ready.acquire(timeout=START_SECONDS)
+        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble types only a part of itself
+        self._pool.join()
 
 
 def _name_exit(code: int) -> str:
