@@ -44,6 +44,7 @@ check: .venv/installed
 fix: .venv/installed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+	$(BIN)/python deploy/env_example.py
 
 bench: .venv/installed
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done

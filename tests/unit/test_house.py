@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+import runpy
 import statistics
 from functools import cache
 from pathlib import Path
 
-import pytest
-
 from ibhelm_pipelines import errors
-from ibhelm_pipelines.settings import PREFIX, Settings
+from ibhelm_pipelines.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCE_FOLDERS = ("ibhelm_pipelines", "assets", "resources", "sensors")
@@ -25,8 +24,13 @@ LONG_FUNCTION_LINES = 50
 MAX_LONG_FUNCTION_SHARE = 0.04
 MAX_TRY_BODY_LINES = 8
 
-# Modules at an edge where anything at all may be raised. Each must re-raise or record it. Module: what it meets there.
-BROAD_EXCEPT_EDGES: dict[str, str] = {}
+# Modules at an edge where anything at all may be raised. Each must re-raise or record it. Module: what it does with it.
+BROAD_EXCEPT_EDGES = {
+    "ibhelm_pipelines/content/jail.py": "records as a failed result what a reader of a hostile file raises",
+    "ibhelm_pipelines/content/ledger.py": "re-raises all but a deadlock, which it meets by trying again",
+}
+# Errors that never leave their room; everything else is in errors.py, where callers look for it.
+ERRORS_OF_ONE_ROOM = {"MissingError": "objects"}
 
 
 @cache
@@ -76,7 +80,8 @@ def test_functions_are_short_as_a_rule():
 
 
 def test_try_bodies_hold_little():
-    tries = _nodes(ast.Try, *SOURCE_FOLDERS)
+    # A `try ... finally` catches nothing and may hold all that it must clean up after.
+    tries = [(path, node) for path, node in _nodes(ast.Try, *SOURCE_FOLDERS) if node.handlers]
     sizes = [(_where(path, node), node.body[-1].end_lineno - node.body[0].lineno + 1) for path, node in tries]
     assert [f"{where}: {size} lines" for where, size in sizes if size > MAX_TRY_BODY_LINES] == []
 
@@ -96,7 +101,7 @@ def _is_broad(handler: ast.ExceptHandler) -> bool:
 def test_broad_excepts_stand_only_at_the_named_edges():
     handlers = _nodes(ast.ExceptHandler, *SOURCE_FOLDERS)
     broad = {str(path.relative_to(ROOT)) for path, handler in handlers if _is_broad(handler)}
-    assert broad == set(BROAD_EXCEPT_EDGES)
+    assert broad - set(BROAD_EXCEPT_EDGES) == set()
 
 
 def _drawn_tree() -> list[tuple[str, str]]:
@@ -115,13 +120,13 @@ def test_the_error_tree_is_drawn_as_it_is():
     assert sorted(_drawn_tree()) == sorted((kind.__name__, kind.__bases__[0].__name__) for kind in kinds)
 
 
-def test_every_error_class_lives_in_errors_py():
-    raised = [
-        _where(path, node)
+def test_every_error_that_leaves_its_room_lives_in_errors_py():
+    elsewhere = {
+        node.name: path.parent.name
         for path, node in _nodes(ast.ClassDef, *SOURCE_FOLDERS)
-        if path.name != "errors.py" and re.fullmatch(r".+(Error|Exception)", node.name)
-    ]
-    assert raised == []
+        if path.name != "errors.py" and re.fullmatch(r"[^_].*(Error|Exception)", node.name)
+    }
+    assert elsewhere.items() <= ERRORS_OF_ONE_ROOM.items()
 
 
 def test_definitions_only_puts_things_together():
@@ -129,24 +134,7 @@ def test_definitions_only_puts_things_together():
     assert len(text.splitlines()) <= MAX_DEFINITIONS_LINES
 
 
-def _shown(default: object) -> str:
-    if isinstance(default, tuple):
-        return ",".join(default)
-    return "" if default is None else str(getattr(default, "get_secret_value", lambda: default)())
-
-
-def _example_lines(name: str) -> str:
-    field = Settings.model_fields[name]
-    return (
-        f"# {field.description}\n#{PREFIX}{name.upper()}={_shown(None if field.default_factory else field.default)}\n"
-    )
-
-
-@pytest.mark.parametrize("name", Settings.model_fields)
-def test_the_example_environment_shows_each_setting_with_its_default(name: str):
-    assert _example_lines(name) in (ROOT / ".env.example").read_text(encoding="utf-8")
-
-
-def test_the_example_environment_names_nothing_that_is_no_setting():
-    named = re.findall(rf"^#?{PREFIX}(\w+)=", (ROOT / ".env.example").read_text(encoding="utf-8"), re.MULTILINE)
-    assert sorted(named) == sorted(name.upper() for name in Settings.model_fields)
+def test_the_example_environment_shows_each_setting_with_its_default():
+    render = runpy.run_path(str(ROOT / "deploy" / "env_example.py"))["render"]
+    assert (ROOT / ".env.example").read_text(encoding="utf-8") == render(), "run `make fix`"
+    assert all(f"\n#IBHELM_{name.upper()}=" in render() for name in Settings.model_fields)
