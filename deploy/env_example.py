@@ -9,7 +9,7 @@ from ibhelm_pipelines.settings import PREFIX, Settings
 TARGET = Path(__file__).resolve().parents[1] / ".env.example"
 
 HEAD = """\
-# Every setting with its default. Copy this to .env, which every `ibhelm` command reads, and uncomment what is to differ.
+# Every setting with its default. Copy this to .env, which every `ibhelm` command reads, and uncomment what differs.
 # The environment is stronger than .env; weaker is .ibhelm/env, to which `ibhelm up` writes the embedded addresses.
 """
 # The first setting of each part: its title.
