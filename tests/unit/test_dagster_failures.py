@@ -5,7 +5,13 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from ibhelm_pipelines.errors import ConfigurationError, IbhelmError, PermanentError, ShareUnavailableError, SuspectFileError
+from ibhelm_pipelines.errors import (
+    ConfigurationError,
+    IbhelmError,
+    PermanentError,
+    ShareUnavailableError,
+    SuspectFileError,
+)
 from resources.failures import MAX_RETRIES, dagster_failures
 
 

@@ -115,7 +115,7 @@ def test_ctrl_c_ends_the_run_too_and_says_that_nothing_is_lost(office: Nas, envi
 
 
 def _refused(environment: dict[str, str], *arguments: str) -> Result:
-    """The command in this process, which is quicker where no run is started; an empty variable is one that is not set."""
+    """The command in this process, which is quicker where no run is started; an empty variable is not set."""
     return CliRunner().invoke(
         scan_command, list(arguments), env={name: value or None for name, value in environment.items()}
     )
