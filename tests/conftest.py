@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 TEMPLATE = "template_ibhelm"
+PIPELINE = "ibhelm_pipeline"
+PIPELINE_PASSWORD = "password of the tests"
 VOLATILE = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -68,6 +70,9 @@ def postgres(services_folder: Path) -> Iterator[EmbeddedPostgres]:
         with _admin(server) as connection:
             connection.execute(sql.SQL("create database {}").format(sql.Identifier(TEMPLATE)))
         migrate(server.url(TEMPLATE))
+        with _admin(server) as connection:
+            login = sql.SQL("alter role {} login password {}")
+            connection.execute(login.format(sql.Identifier(PIPELINE), sql.Literal(PIPELINE_PASSWORD)))
         yield server
     finally:
         server.stop()
@@ -83,10 +88,16 @@ def s3(services_folder: Path) -> Iterator[EmbeddedS3]:
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
-    """A fresh, migrated database; the URL of its owner."""
+def owner_database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A fresh, migrated database; the URL of the superuser, for what the pipeline may not do."""
     with fresh_database(postgres, template=TEMPLATE) as url:
         yield url
+
+
+@pytest.fixture
+def database_url(postgres: EmbeddedPostgres, owner_database_url: str) -> str:
+    """The same database as the pipeline's role sees it: a right that it lacks shows in the tests, not in production."""
+    return postgres.url(owner_database_url.rpartition("/")[2], user=PIPELINE, password=PIPELINE_PASSWORD)
 
 
 @pytest.fixture

@@ -78,11 +78,6 @@ def _database_down(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IBHELM_DATABASE_URL", "postgresql://ibhelm_pipeline@127.0.0.1:1/ibhelm")
 
 
-def _old_database(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    with psycopg.connect(os.environ["IBHELM_DATABASE_URL"]) as connection:
-        connection.execute("delete from ops.migrations where name = '0003_derived'")
-
-
 def _no_bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IBHELM_S3_BUCKET", "no-such-bucket")
 
@@ -100,7 +95,6 @@ def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (_wrong_nas, "nowhere. Mount the share there, or correct IBHELM_NAS_ROOT."),
         (_unmarked_nas, "The share has no .ibhelm-share, so a scan would take it for unmounted. If it is mounted, run"),
         (_database_down, "Postgres: Postgres does not answer"),
-        (_old_database, "Postgres: The database lacks 1 migrations (0003_derived ...). Run `ibhelm migrate`."),
         (_no_bucket, "S3: There is no bucket no-such-bucket on the S3 server. Create it, or set IBHELM_S3_BUCKET"),
         (_state_is_a_file, "cannot be used: File exists. Run ibhelm as the user that made it"),
     ],
@@ -113,6 +107,15 @@ def test_each_problem_is_one_sentence_and_what_to_do(
     assert status == 1
     assert output.count("PROBLEM") == 1
     assert sentences in output
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_database_that_is_behind_is_a_problem(owner_database_url: str) -> None:
+    with psycopg.connect(owner_database_url) as connection:
+        connection.execute("delete from ops.migrations where name = '0003_derived'")
+    status, output = _doctor()
+    assert status == 1
+    assert "Postgres: The database lacks 1 migrations (0003_derived ...). Run `ibhelm migrate`." in output
 
 
 @pytest.mark.usefixtures("healthy")

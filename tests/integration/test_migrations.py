@@ -67,10 +67,10 @@ def test_two_processes_at_once_apply_each_migration_once(empty_database_url: str
 
 
 def test_two_databases_of_one_server_can_be_migrated_although_they_share_the_roles(
-    empty_database_url: str, database_url: str
+    empty_database_url: str, owner_database_url: str
 ) -> None:
     assert migrate(empty_database_url)
-    assert migrate(database_url) == []
+    assert migrate(owner_database_url) == []
 
 
 def test_a_failing_migration_leaves_nothing_and_stops(empty_database_url: str, tmp_path: Path) -> None:
@@ -131,7 +131,12 @@ def test_the_command_says_what_it_did_and_fails_with_a_status(empty_database_url
     assert failed.stderr.startswith("Error: Migration 0001_roles was changed after it ran. Restore the file")
 
 
-def test_a_role_without_ddl_rights_finds_an_up_to_date_database_up_to_date(database_url: str) -> None:
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        connection.execute("set role ibhelm_pipeline")
-        assert pending(connection) == []
+def test_the_pipelines_role_finds_an_up_to_date_database_up_to_date(database_url: str) -> None:
+    assert migrate(database_url) == []
+
+
+def test_the_pipelines_role_cannot_migrate(owner_database_url: str, database_url: str) -> None:
+    with psycopg.connect(owner_database_url) as connection:
+        connection.execute("delete from ops.migrations where name = '0003_derived'")
+    with pytest.raises(PermanentError, match=r"0003_derived failed .* must be owner"):
+        migrate(database_url)

@@ -30,10 +30,10 @@ def _tables(url: str, schema: str) -> list[str]:
         return [name for (name,) in rows]
 
 
-def test_the_pipeline_reads_and_writes_every_table(database_url: str) -> None:
+def test_the_pipeline_reads_and_writes_every_table(owner_database_url: str) -> None:
     for schema in ("public", "ops"):
-        for table in _tables(database_url, schema):
-            with _as("ibhelm_pipeline", database_url) as connection:
+        for table in _tables(owner_database_url, schema):
+            with _as("ibhelm_pipeline", owner_database_url) as connection:
                 rights = connection.execute(
                     "select has_table_privilege(%s, 'select'), has_table_privilege(%s, 'insert, update, delete')",
                     [f"{schema}.{table}"] * 2,
@@ -41,8 +41,8 @@ def test_the_pipeline_reads_and_writes_every_table(database_url: str) -> None:
             assert rights == (True, table != "migrations"), table
 
 
-def test_the_pipeline_can_give_a_new_file_its_number(database_url: str) -> None:
-    with _as("ibhelm_pipeline", database_url) as connection:
+def test_the_pipeline_can_give_a_new_file_its_number(owner_database_url: str) -> None:
+    with _as("ibhelm_pipeline", owner_database_url) as connection:
         row = connection.execute(
             "insert into files (name, path, raw_path, extension, folder, size_bytes, modified_at, nas_url)"
             " values ('a', 'a', 'a', '', '_loose', 0, now(), 'file:///a') returning id"
@@ -50,16 +50,19 @@ def test_the_pipeline_can_give_a_new_file_its_number(database_url: str) -> None:
     assert row == (1,)
 
 
-def test_the_pipeline_cannot_change_the_schema(database_url: str) -> None:
+def test_the_pipeline_cannot_change_the_schema(owner_database_url: str) -> None:
     for statement in ("create table public.mine (n int)", "drop table public.files", "create schema mine"):
-        with _as("ibhelm_pipeline", database_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        with (
+            _as("ibhelm_pipeline", owner_database_url) as connection,
+            pytest.raises(psycopg.errors.InsufficientPrivilege),
+        ):
             connection.execute(statement)
 
 
 @pytest.mark.parametrize("role", READING_ROLES)
-def test_readers_read_every_table_of_the_office(database_url: str, role: str) -> None:
-    for table in _tables(database_url, "public"):
-        with _as(role, database_url) as connection:
+def test_readers_read_every_table_of_the_office(owner_database_url: str, role: str) -> None:
+    for table in _tables(owner_database_url, "public"):
+        with _as(role, owner_database_url) as connection:
             connection.execute(sql.SQL("select * from {}").format(sql.Identifier(table)))
 
 
@@ -77,16 +80,16 @@ def test_readers_read_every_table_of_the_office(database_url: str, role: str) ->
     ],
 )
 def test_readers_write_nothing_and_do_not_see_how_the_platform_runs(
-    database_url: str, role: str, statement: str
+    owner_database_url: str, role: str, statement: str
 ) -> None:
-    with _as(role, database_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+    with _as(role, owner_database_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement)
 
 
-def test_nocodb_finds_the_primary_keys(database_url: str) -> None:
-    with _as("ibhelm_nocodb", database_url) as connection:
+def test_nocodb_finds_the_primary_keys(owner_database_url: str) -> None:
+    with _as("ibhelm_nocodb", owner_database_url) as connection:
         rows = connection.execute(
             "select table_name from information_schema.table_constraints"
             " where constraint_type = 'PRIMARY KEY' and table_schema = 'public'"
         ).fetchall()
-    assert {name for (name,) in rows} == set(_tables(database_url, "public"))
+    assert {name for (name,) in rows} == set(_tables(owner_database_url, "public"))
