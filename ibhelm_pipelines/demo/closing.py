@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from typing import TYPE_CHECKING
 
@@ -56,23 +57,26 @@ def _totals_table(totals: dict[str, int]) -> Table:
 
 def _reasons_table(lines: list[dict[str, Any]]) -> Table:
     table = Table(title="What has no result, and why", title_justify="left")
-    for column in ("what", "state", "contents", "reason"):
-        table.add_column(column, justify="right" if column == "contents" else "left")
-    table.add_column("for example", no_wrap=True)
+    for column in ("what", "state", "contents"):
+        table.add_column(column, justify="right" if column == "contents" else "left", no_wrap=True)
+    table.add_column("reason", overflow="fold")
     for line in lines:
-        cells = (STEPS[line["what"]], line["state"], f"{line['count']:,}", line["reason"], line["for_example"])
+        # Of what failed one wants to see a file; what is unsupported names its kind already.
+        example = f" (such as {line['for_example']})" if line["state"] == "failed" else ""
+        cells = (STEPS[line["what"]], line["state"], f"{line['count']:,}", line["reason"] + example)
         table.add_row(*map(Text, cells))
     return table
 
 
 def _places(settings: Settings) -> list[tuple[str, str]]:
     """Where to look: a title and a line to click on or to paste."""
-    psql = shutil.which("psql") or str(find_binaries() / "psql")
+    env, psql = shlex.quote(str(settings.state_dir / "env")), shutil.which("psql") or find_binaries() / "psql"
+    url = "IBHELM_DATABASE_URL" if settings.reader_database_url is None else "IBHELM_READER_DATABASE_URL"
     query = "select path, size_bytes, modified_at from files order by modified_at desc limit 20"
     _, port = recorded(settings.state_dir).get(WEBSERVER, (None, settings.dagster_port))
     places = [
         ("Dagster", f"http://{HOST}:{port}/asset-groups"),
-        ("Postgres", f'. {settings.state_dir}/env && {psql} "$IBHELM_READER_DATABASE_URL" -c "{query}"'),
+        ("Postgres", f'. {env} && {psql} "${url}" -c "{query}"'),
         ("S3", f"{settings.s3_endpoint}, bucket {settings.s3_bucket}: originals/<hash>, thumbnails/<hash>.webp"),
     ]
     examples = _ask(settings, "example_preview")

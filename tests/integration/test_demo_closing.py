@@ -1,0 +1,79 @@
+"""The closing tables of the demo: what is there, and what is not and why, as the tables say it."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import psycopg
+import pytest
+from rich.console import Console
+
+from ibhelm_pipelines.demo.closing import print_closing
+
+if TYPE_CHECKING:
+    from ibhelm_pipelines.settings import Settings
+
+GOOD, BAD, GONE = "a" * 64, "b" * 64, "c" * 64
+
+FILL = f"""
+insert into ops.folders (folder) values ('projekte/2301-Kita');
+insert into contents (hash, size_bytes) values ('{GOOD}', 3000000), ('{BAD}', 2000000), ('{GONE}', 9000000);
+insert into content_texts values ('{GOOD}', 'Angebot');
+insert into ops.stored_objects (key, kind, content_hash, sha256, size_bytes, media_type) values
+    ('thumbnails/x.webp', 'thumbnail', '{GOOD}', '{GOOD}', 1, 'image/webp'),
+    ('originals/a', 'original', '{GOOD}', '{GOOD}', 1, 'application/pdf'),
+    ('originals/b', 'original', '{BAD}', '{BAD}', 1, 'application/pdf');
+insert into ops.step_results (content_hash, step, tool_version, state, reason, permanent, took_ms, finished_at) values
+    ('{GOOD}', 'thumbnail', 'old', 'failed', 'Mended since', true, 1, now() - interval '1 day'),
+    ('{GOOD}', 'thumbnail', 'new', 'ok', null, false, 1, now()),
+    ('{BAD}', 'thumbnail', 'new', 'failed', 'The PDF is damaged', true, 1, now()),
+    ('{GONE}', 'thumbnail', 'new', 'failed', 'Of a deleted file', true, 1, now());
+insert into ops.path_problems (raw_path_digest, raw_path, path, folder, kind, reason)
+    values ('x', 'zu.pdf', 'zu.pdf', 'projekte/2301-Kita', 'unreadable_file', 'Permission denied');
+"""
+FILE = """
+insert into files (path, raw_path, name, extension, folder, size_bytes, modified_at, content_hash, first_seen_at,
+                   last_seen_at, nas_url, deleted_at)
+values (%(name)s::text, convert_to(%(name)s, 'UTF8'), %(name)s::text, 'pdf', 'projekte/2301-Kita', 1, now(), %(hash)s,
+        now(), now(), '', %(deleted)s)
+"""
+
+
+@pytest.fixture
+def printed(settings: Settings) -> str:
+    """What is printed of two live files with one content, one with another, and a deleted one with a third."""
+    with psycopg.connect(settings.require_database_url()) as connection:
+        connection.execute(FILL)
+        for name, content, deleted in (
+            ("gut.pdf", GOOD, None), ("kopie.pdf", GOOD, None), ("kaputt.pdf", BAD, None), ("weg.pdf", GONE, "now"),
+        ):  # fmt: skip
+            connection.execute(FILE, {"name": name, "hash": content, "deleted": deleted})
+    console = Console(file=io.StringIO(), width=200)
+    print_closing(console, settings)
+    return console.file.getvalue()
+
+
+def _row(printed: str, *cells: str) -> bool:
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in printed.splitlines()]
+    return list(cells) in rows
+
+
+def test_live_files_are_counted_and_each_content_once(printed: str):
+    # files, folders, contents, megabytes, originals, previews, texts
+    assert _row(printed, "3", "1", "2", "5", "2", "1", "1")
+
+
+def test_what_failed_is_named_with_its_reason_and_a_file(printed: str):
+    assert _row(printed, "preview", "failed", "1", "The PDF is damaged (such as kaputt.pdf)")
+    assert _row(printed, "reading", "failed", "1", "Permission denied (such as zu.pdf)")
+
+
+def test_former_failures_and_deleted_files_are_not_shown(printed: str):
+    assert "Mended since" not in printed
+    assert "Of a deleted file" not in printed
+
+
+def test_the_last_lines_lead_to_the_services(printed: str, settings: Settings):
+    assert f". {settings.state_dir}/env && " in printed
+    assert f"{settings.s3_endpoint}/{settings.s3_bucket}/thumbnails/x.webp?" in printed
