@@ -25,7 +25,7 @@ class RetentionConfig(dg.Config):
     asset_event_days: int = Field(default=365, ge=1, description="Days that the points of the plots are kept")
 
 
-@dg.op
+@dg.op(required_resource_keys={"platform"})  # whose lock shows that the run is alive
 def delete_old_events(context: dg.OpExecutionContext, config: RetentionConfig) -> None:
     """Delete logs first and then the events that lead to them, so that a killed run leaves no log without an owner."""
     storage = context.instance.event_log_storage

@@ -83,10 +83,8 @@ class RunProgress:
             return False
         _, state, phase, seen, to_hash, hashed, bytes_to_hash, bytes_hashed = rows[0]
         files = f"{hashed:,} of {to_hash:,} files" if to_hash else f"{seen:,} files"
-        speed = self._progress.tasks[self._scan_task].speed or 0
-        rate = (
-            f", {bytes_hashed / _MEGABYTE:,.0f} of {bytes_to_hash / _MEGABYTE:,.0f} MB, {speed / _MEGABYTE:,.0f} MB/s"
-        )
+        speed = self._speed(self._scan_task) / _MEGABYTE
+        rate = f", {bytes_hashed / _MEGABYTE:,.0f} of {bytes_to_hash / _MEGABYTE:,.0f} MB, {speed:,.0f} MB/s"
         self._progress.update(
             self._scan_task,
             description=PHASES.get(phase, phase),
@@ -107,10 +105,13 @@ class RunProgress:
     def _update_steps(self) -> None:
         finished = self._finished_contents()
         for step, task_id in self._step_tasks.items():
-            done, task = finished.get(step, 0), self._progress.tasks[task_id]
-            self._progress.update(
-                task_id, completed=done, numbers=f"{done:,} of {task.total:,.0f}, {task.speed or 0:,.0f}/s"
-            )
+            done, total = finished.get(step, 0), self._progress.tasks[task_id].total
+            numbers = f"{done:,} of {total:,.0f}, {self._speed(task_id):,.0f}/s"
+            self._progress.update(task_id, completed=done, numbers=numbers)
+
+    def _speed(self, task_id: TaskID) -> float:
+        task = self._progress.tasks[task_id]
+        return task.finished_speed or task.speed or 0
 
     def _finished_contents(self) -> dict[str, int]:
         return dict(self._ask("finished_contents", {"since": self._since}))

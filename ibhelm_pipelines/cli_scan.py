@@ -142,7 +142,7 @@ def _run_job(settings: Settings, folder: Path, config: dict[str, Any], progress:
     (folder / "config.yaml").write_text(
         json.dumps({"ops": {"scan_and_derive": {"config": op_config}}}), encoding="utf-8"
     )
-    with _started(settings, folder) as process:
+    with _started(settings, folder, deep=config["deep"]) as process:
         while True:
             try:
                 return process.wait(POLL_SECONDS)
@@ -151,11 +151,12 @@ def _run_job(settings: Settings, folder: Path, config: dict[str, Any], progress:
 
 
 @contextmanager
-def _started(settings: Settings, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+def _started(settings: Settings, folder: Path, *, deep: bool) -> Iterator[subprocess.Popen[bytes]]:
     """Run the job as a process of its own session: a Ctrl-C reaches only us, and we stop it in good order."""
     environment = {**os.environ, **dagster_environment(settings)}
+    tags = {"ibhelm/deep": "true"} if deep else {}
     command = [sys.executable, "-m", "dagster", "job", "execute", "-m", "ibhelm_pipelines.definitions"]
-    command += ["-j", "scan", "-c", str(folder / "config.yaml")]
+    command += ["-j", "scan", "-c", str(folder / "config.yaml"), "--tags", json.dumps(tags)]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command,

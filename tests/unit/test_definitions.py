@@ -80,6 +80,11 @@ def test_every_question_is_a_check_of_its_asset() -> None:
     assert checks == {(question.asset, question.name) for question in QUESTIONS}
 
 
+def test_every_run_holds_the_lock_that_shows_that_it_is_alive() -> None:
+    jobs = defs.get_repository_def().get_all_jobs()
+    assert [n.name for job in jobs for n in job.nodes if "platform" not in n.definition.required_resource_keys] == []
+
+
 def test_every_job_of_one_asset_can_be_made_although_the_checks_of_all_are_one_op() -> None:
     for spec in defs.resolve_all_asset_specs():
         if spec.key != dg.AssetKey("nas_share"):

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from assets.retention import retention_job
+from resources.platform import Platform
 
 ASSET = dg.AssetKey("nas_files")
 FOLDERS = dg.StaticPartitionsDefinition(["A", "B"])
@@ -55,9 +56,8 @@ def _materialize(instance: dg.DagsterInstance, folder: str) -> str:
     return dg.materialize([files, check], instance=instance, partition_key=folder).run_id
 
 
-def _clean_up(instance: dg.DagsterInstance, **config: int) -> None:
-    run_config = {"ops": {"delete_old_events": {"config": config}}}
-    assert retention_job.execute_in_process(instance=instance, run_config=run_config).success
+def _clean_up(instance: dg.DagsterInstance, platform: Platform) -> None:
+    assert retention_job.execute_in_process(instance=instance, resources={"platform": platform}).success
 
 
 def _age(url: str, days: int) -> None:
@@ -73,14 +73,14 @@ def _events(url: str) -> dict[str, int]:
 
 
 def test_after_the_clean_up_every_partition_and_check_has_the_state_that_it_had(
-    instance: dg.DagsterInstance, empty_database_url: str
+    instance: dg.DagsterInstance, empty_database_url: str, platform: Platform
 ) -> None:
     for folder in ("A", "B", "A"):
         _materialize(instance, folder)
     before = _events(empty_database_url)
     _age(empty_database_url, 400)
 
-    _clean_up(instance)
+    _clean_up(instance, platform)
 
     assert instance.get_materialized_partitions(ASSET) == {"A", "B"}
     latest = instance.get_latest_materialization_event(ASSET)
@@ -97,7 +97,7 @@ def test_after_the_clean_up_every_partition_and_check_has_the_state_that_it_had(
 
 
 def test_logs_older_than_thirty_days_go_and_younger_ones_stay(
-    instance: dg.DagsterInstance, empty_database_url: str
+    instance: dg.DagsterInstance, empty_database_url: str, platform: Platform
 ) -> None:
     old = _materialize(instance, "A")
     _age(empty_database_url, 31)
@@ -110,7 +110,7 @@ def test_logs_older_than_thirty_days_go_and_younger_ones_stay(
     assert has_logs(old)
     kept = len(instance.all_logs(young))
 
-    _clean_up(instance)
+    _clean_up(instance, platform)
 
     assert {e.dagster_event_type for e in instance.all_logs(old)} <= {
         dg.DagsterEventType.ASSET_MATERIALIZATION,
@@ -121,16 +121,22 @@ def test_logs_older_than_thirty_days_go_and_younger_ones_stay(
     assert (has_logs(old), has_logs(young)) == (False, True)
 
 
-def test_points_of_the_plots_are_kept_for_a_year(instance: dg.DagsterInstance, empty_database_url: str) -> None:
+def test_points_of_the_plots_are_kept_for_a_year(
+    instance: dg.DagsterInstance, empty_database_url: str, platform: Platform
+) -> None:
     for _ in range(2):
         _materialize(instance, "A")
     _age(empty_database_url, 364)
-    _clean_up(instance)
+    _clean_up(instance, platform)
     assert _events(empty_database_url)["ASSET_MATERIALIZATION"] == 2
 
 
-def test_elsewhere_than_in_postgres_it_refuses_with_a_sentence(instance_on_disk: dg.DagsterInstance) -> None:
-    result = retention_job.execute_in_process(instance=instance_on_disk, raise_on_error=False)
+def test_elsewhere_than_in_postgres_it_refuses_with_a_sentence(
+    instance_on_disk: dg.DagsterInstance, platform: Platform
+) -> None:
+    result = retention_job.execute_in_process(
+        instance=instance_on_disk, resources={"platform": platform}, raise_on_error=False
+    )
     failure = result.failure_data_for_node("delete_old_events")
     assert failure is not None
     assert failure.user_failure_data is not None
