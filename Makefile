@@ -47,4 +47,5 @@ fix: .venv/installed
 	$(BIN)/python deploy/env_example.py
 
 bench: .venv/installed
-	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+	@for script in benchmarks/[!_]*.py; do \
+	  echo "== $$script"; $(BIN)/python -m "benchmarks.$$(basename "$$script" .py)" || exit 1; done
