@@ -101,6 +101,15 @@ def do_print(_: int) -> None:
     os.write(2, b"MuPDF error: noise\n")
 
 
+def do_break_the_worker(_: int) -> None:
+    _HOARD.append(bytearray(1))
+
+
+def do_die_if_broken(_: int) -> None:
+    if _HOARD:
+        LIBC.abort()
+
+
 _HOARD: list[bytearray] = []
 
 

@@ -28,10 +28,10 @@ from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError, Su
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.synchronize import Semaphore
+    from multiprocessing.connection import Connection
 
+READY = "ready"
 EXIT_OUT_OF_MEMORY = 71
-EXIT_WORN_OUT = 72
 
 KEPT_ENVIRONMENT = frozenset(
     {"PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "HOME", "TMPDIR", "PYTHONPATH", "LD_LIBRARY_PATH"}
@@ -46,7 +46,7 @@ A bomb meets this limit, a stalled disk only the wall clock.
 """
 
 WORN_SHARE = 0.5
-"""A worker that has grown by this part of its room while idle leaks; the next file must not pay for it."""
+"""A worker that has grown by this part of its room between files is replaced; the next file must not pay for it."""
 
 _CLONE_NEWUSER = 0x10000000
 _CLONE_NEWNET = 0x40000000
@@ -66,9 +66,27 @@ class Job:
     limits: Limits
 
 
-def enter(memory_mb: int, ready: Semaphore) -> None:
-    """Lock this process in, for good, and say so. Order matters: what needs rights or files comes first."""
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # pebble's handler would wait for a reader that hangs in C
+def serve(pipe: Connection, memory_mb: int) -> None:
+    """The life of a worker: lock itself in, say that it is ready, do what comes until the parent hangs up."""
+    enter()
+    pipe.send(READY)
+    _limit(resource.RLIMIT_AS, memory_mb << 20)
+    worn_out_at = _worn_out_size(memory_mb << 20)
+    while True:
+        try:
+            perform, job = pipe.recv()
+        except EOFError:
+            return
+        outcome = guard(perform, job)
+        try:
+            pipe.send((outcome, _address_space() > worn_out_at))
+        except MemoryError:
+            os._exit(EXIT_OUT_OF_MEMORY)
+
+
+def enter() -> None:
+    """Lock this process in, for good. Order matters: what needs rights or files comes first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends us in its own time
     for module in reader_modules():
         importlib.import_module(module)
     _clear_environment()
@@ -77,21 +95,14 @@ def enter(memory_mb: int, ready: Semaphore) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _die_with_parent()
     _silence()
-    _limit(resource.RLIMIT_AS, memory_mb << 20)
     _limit(resource.RLIMIT_CORE, 0)
     _limit(resource.RLIMIT_FSIZE, 0)
     _limit(resource.RLIMIT_NPROC, 0)
     sys.addaudithook(_refuse)
-    _Growth.start(memory_mb << 20)
-    ready.release()
 
 
 def guard(perform: Callable[[Job], Outcome], job: Job) -> Outcome:
-    """What a worker is asked to run:
-
-    Every way in which it can fail, short of the death of the process, is an outcome.
-    """
-    _Growth.leave_if_worn_out()
+    """Do a job; every way in which it can fail, short of the death of the process, is an outcome."""
     spent = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (math.ceil(spent + job.limits.seconds * CPU_SHARE), hard))
@@ -196,24 +207,14 @@ def _silence() -> None:
     os.close(null)
 
 
-class _Growth:
-    """Watches this process's address space between files."""
+def _worn_out_size(limit: int) -> int:
+    base = _address_space()
+    return int(base + (limit - base) * WORN_SHARE)
 
-    _most = 0
 
-    @classmethod
-    def start(cls, limit: int) -> None:
-        base = cls._size()
-        cls._most = int(base + (limit - base) * WORN_SHARE)
-
-    @classmethod
-    def leave_if_worn_out(cls) -> None:
-        if cls._size() > cls._most:
-            os._exit(EXIT_WORN_OUT)
-
-    @staticmethod
-    def _size() -> int:
-        if sys.platform != "linux":
-            return 0
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - read for every file; must be cheap
-            return int(file.read().split()[0]) * _PAGE
+def _address_space() -> int:
+    """This process's address space in bytes; 0 where the system does not say."""
+    if sys.platform != "linux":
+        return 0
+    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - read for every file; must be cheap
+        return int(file.read().split()[0]) * _PAGE

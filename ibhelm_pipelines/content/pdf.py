@@ -24,7 +24,7 @@ pymupdf.TOOLS.mupdf_display_errors(False)
 pymupdf.TOOLS.mupdf_display_warnings(False)
 
 LOCKED = "The PDF is protected by a password"
-NO_PAGES = "The PDF has no pages"
+NO_PAGES = "The PDF is damaged: it has no page that can be found"
 DAMAGED = "The PDF is damaged beyond repair"
 
 TEXT_FLAGS = pymupdf.TEXTFLAGS_TEXT & ~pymupdf.TEXT_PRESERVE_LIGATURES | pymupdf.TEXT_DEHYPHENATE
@@ -62,6 +62,10 @@ def _opened(file: BinaryIO) -> Iterator[Any]:
         raise SuspectFileError(DAMAGED) from error
     try:
         yield document
+    except pymupdf.mupdf.FzErrorBase as error:
+        if is_memory_shortage(error):
+            raise
+        raise SuspectFileError(DAMAGED) from error
     finally:
         document.close()
         pymupdf.TOOLS.store_shrink(100)
@@ -70,7 +74,9 @@ def _opened(file: BinaryIO) -> Iterator[Any]:
 def _refusal(document: Any) -> Outcome | None:
     if document.needs_pass:
         return unsupported(LOCKED)
-    return empty(NO_PAGES) if document.page_count == 0 else None
+    if document.page_count == 0:
+        raise SuspectFileError(NO_PAGES)
+    return None
 
 
 def _facts(document: Any) -> Facts:

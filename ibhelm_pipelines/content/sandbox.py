@@ -1,21 +1,21 @@
-"""A pool of locked-in worker processes that open files: one bad file costs only itself.
+"""Locked-in worker processes that open files: one bad file costs only itself.
 
-Each call blocks its thread and returns an outcome, whatever happened to the worker: it crashed, was killed for its
-time or its memory, or served long enough and was replaced. Workers come from a fork server that has the readers
-loaded, because the parent has threads and must not fork.
+Each call blocks its thread and returns an outcome, whatever happened to the worker: it crashed, was killed for its time
+or its memory, or served long enough and was replaced. Workers come from a fork server that has the readers loaded,
+because the parent has threads and must not fork.
+
+Every worker has a pipe of its own and nothing else in common with the others. The ready-made pools share one channel
+and its lock: a worker whose heap a file had corrupted died inside that lock, all others stood still for a minute, and
+an innocent file was blamed (seen with pebble 5.2 on the corpus of real PDFs).
 """
 
 from __future__ import annotations
 
 import multiprocessing
+import queue
 import signal
-import threading
 from concurrent.futures import CancelledError
-from concurrent.futures import TimeoutError as FutureTimeoutError
-from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Any
-
-from pebble import ProcessExpired, ProcessPool
+from typing import TYPE_CHECKING, cast
 
 from ibhelm_pipelines.content import jail
 from ibhelm_pipelines.content.families import reader_modules
@@ -32,14 +32,11 @@ if TYPE_CHECKING:
 FILES_PER_WORKER = 500
 """Then a worker is replaced, so that what its libraries leak stays small."""
 
-MAX_BROKEN_POOLS = 3
-"""A pool breaks when a worker dies at a moment that belongs to no file.
+START_SECONDS = 60
+"""Longest wait for a worker to start; a second is usual, a machine that swaps needs more."""
 
-Its jobs are handed to a new pool this often.
-"""
-
-START_SECONDS = 5
-"""Longest wait for a worker to start before a pool is stopped."""
+DYING_SECONDS = 5
+"""A worker whose pipe is closed is exiting; so long it may take to."""
 
 
 class Sandbox:
@@ -51,13 +48,14 @@ class Sandbox:
     """
 
     def __init__(self, settings: Settings, *, perform: Callable[[Job], Outcome] = jail.perform) -> None:
-        self._workers = settings.content_workers
         self._seconds = settings.content_seconds
         self._memory_mb = settings.content_memory_mb
         self._perform = perform
-        self._lock = threading.Lock()
-        self._pool: _Pool | None = None
         self._closed = False
+        self._slots: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
+        self._all_slots = [_Slot(settings.content_memory_mb) for _ in range(settings.content_workers)]
+        for slot in self._all_slots:
+            self._slots.put(slot)
 
     def __enter__(self) -> Sandbox:
         return self
@@ -65,113 +63,149 @@ class Sandbox:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Stop the workers at once; whoever still waits for a job is told that it was cancelled."""
+        """Kill the workers at once; whoever still waits for a job is told that it was cancelled."""
         self._closed = True
-        self._discard(self._pool)
+        for slot in self._all_slots:
+            slot.interrupt()
+        for _ in self._all_slots:
+            self._slots.get().discard()
 
     def run(self, job: Job) -> Outcome:
         """Run one job in a worker.
 
         Raises:
-            TransientError: worker processes cannot be started or kept on this machine.
+            TransientError: worker processes cannot be started on this machine.
             CancelledError: the sandbox was closed meanwhile.
         """
-        broken = 0
-        while broken <= MAX_BROKEN_POOLS:
-            pool = self._current_pool()
-            try:
-                return self._attempt(pool, job)
-            except _WornOutError:
-                continue
-            except (BrokenProcessPool, CancelledError):
-                broken += 1
-                self._discard(pool)
-        raise TransientError(
-            "The worker processes that open files do not stay alive.",
-            next_step="Check free memory and the process limit of this machine.",
-        )
-
-    def _attempt(self, pool: _Pool, job: Job) -> Outcome:
-        future = pool.schedule(self._perform, job, self._seconds)
+        slot = self._slots.get()
         try:
-            outcome: Outcome = future.result()
-        except FutureTimeoutError:
-            # Wall time, not processor time: the disk may have stalled, so it gets another chance.
-            return failed(self._too_long(), transient=True)
-        except ProcessExpired as expired:
-            return self._explain_exit(expired.exitcode)
-        return outcome
+            return self._judge(slot, job)
+        finally:
+            self._slots.put(slot)
 
-    def _explain_exit(self, code: int) -> Outcome:
-        if code == jail.EXIT_WORN_OUT:
-            raise _WornOutError
-        if code == jail.EXIT_OUT_OF_MEMORY:
+    def _judge(self, slot: _Slot, job: Job) -> Outcome:
+        """What dies in a worker that served other files is tried once more in a fresh one: they may have broken it."""
+        while True:
+            worker = slot.worker()
+            if self._closed:
+                raise CancelledError
+            fresh = worker.files == 0
+            answer = worker.ask(self._perform, job, self._seconds)
+            if isinstance(answer, Outcome):
+                slot.replace_if_used_up()
+                return answer
+            status = slot.discard()
+            if answer is _TIME_IS_UP:
+                # Wall time, not processor time: the disk may have stalled, so it gets another chance.
+                return failed(self._too_long(), transient=True)
+            if fresh and not self._closed:
+                return self._explain_exit(status)
+
+    def _explain_exit(self, status: int) -> Outcome:
+        if status == jail.EXIT_OUT_OF_MEMORY:
             return failed(f"The reader needed more than {self._memory_mb} MiB")
-        if code == -signal.SIGXCPU:
+        if status == -signal.SIGXCPU:
             return failed(self._too_long())
-        if code == -signal.SIGKILL:
+        if status == -signal.SIGKILL:
             return failed("The reader was killed by the system, which may have been short of memory", transient=True)
-        return failed(f"The reader crashed ({_name_exit(code)})")
+        return failed(f"The reader crashed ({_name_exit(status)})")
 
     def _too_long(self) -> str:
         return f"The reader took longer than {self._seconds} s"
 
-    def _current_pool(self) -> _Pool:
-        with self._lock:
-            if self._closed:
-                raise CancelledError
-            if self._pool is None:
-                self._pool = _Pool(self._workers, self._memory_mb)
-            return self._pool
 
-    def _discard(self, pool: _Pool | None) -> None:
-        """Stop a pool, once; other threads that wait on it find it broken or cancelled and go to its successor."""
-        with self._lock:
-            mine = pool is not None and self._pool is pool
-            self._pool = None if mine else self._pool
-        if pool is not None and mine:
-            pool.stop()
+_TIME_IS_UP = object()
+_DIED = object()
 
 
-class _WornOutError(Exception):
-    """The worker left before it opened the file; the job goes to the next one."""
+class _Slot:
+    """Room for one worker at a time; owned by the thread that took it from the queue."""
+
+    def __init__(self, memory_mb: int) -> None:
+        self._memory_mb = memory_mb
+        self._worker: _Worker | None = None
+
+    def worker(self) -> _Worker:
+        if self._worker is None:
+            self._worker = _Worker(self._memory_mb)
+        return self._worker
+
+    def replace_if_used_up(self) -> None:
+        if self._worker is not None and (self._worker.worn_out or self._worker.files >= FILES_PER_WORKER):
+            self.discard()
+
+    def interrupt(self) -> None:
+        """From another thread: kill the worker, so that the owner of the slot need not wait for it."""
+        worker = self._worker
+        if worker is not None:
+            worker.kill()
+
+    def discard(self) -> int:
+        """End the worker, if there is one, and return its exit status."""
+        worker, self._worker = self._worker, None
+        return worker.end() if worker is not None else 0
 
 
-class _Pool:
-    """Pebble's pool with our initializer, and an end that does not trip over workers that are still starting."""
+class _Worker:
+    """One process, from its start to its end."""
 
-    def __init__(self, workers: int, memory_mb: int) -> None:
+    def __init__(self, memory_mb: int) -> None:
         context = multiprocessing.get_context("forkserver")
         # "__main__": else every worker would import the program's main module again. Too late once the server runs.
         context.set_forkserver_preload(["__main__", *reader_modules()])
-        self._workers = workers
-        self._ready = context.Semaphore(0)
-        self._pool = ProcessPool(
-            max_workers=workers,
-            max_tasks=FILES_PER_WORKER,
-            initializer=jail.enter,
-            initargs=(memory_mb, self._ready),
-            context=context,
-        )
+        self.files = 0
+        self.worn_out = False
+        self._silent = False
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=jail.serve, args=(theirs, memory_mb), name="reader", daemon=True)
+        self._process.start()
+        theirs.close()
+        if self._hear(START_SECONDS) != jail.READY:
+            raise TransientError(
+                f"A worker process that opens files did not start ({_name_exit(self.end())}).",
+                next_step="Check free memory and the process limit of this machine.",
+            )
 
-    def schedule(self, perform: Callable[[Job], Outcome], job: Job, seconds: float) -> Any:
+    def ask(self, perform: Callable[[Job], Outcome], job: Job, seconds: float) -> object:
+        """Return the outcome, or _TIME_IS_UP, or _DIED."""
+        self.files += 1
         try:
-            return self._pool.schedule(jail.guard, args=(perform, job), timeout=seconds)
-        except RuntimeError as error:  # pebble's word for a pool that broke or was stopped by another thread
-            raise BrokenProcessPool(str(error)) from error
+            self._pipe.send((perform, job))
+        except OSError:
+            self._silent = True
+            return _DIED
+        answer = self._hear(seconds)
+        if isinstance(answer, tuple):
+            answer, self.worn_out = answer
+        return answer
 
-    def stop(self) -> None:
-        """Kill the workers, once all have started: one that is told to stop before cannot find its semaphores."""
-        for _ in range(self._workers if self._pool.active else 0):
-            self._ready.acquire(timeout=START_SECONDS)
-        self._pool.stop()  # type: ignore[no-untyped-call]  # pebble types only a part of itself
-        self._pool.join()
+    def kill(self) -> None:
+        """Kill the process; whoever waits for its answer hears that it died."""
+        self._process.kill()
+
+    def end(self) -> int:
+        """Make sure that the process is gone, and return its exit status; one that is dying keeps its own."""
+        if self._silent:
+            self._process.join(timeout=DYING_SECONDS)
+        self._process.kill()
+        self._process.join()
+        self._pipe.close()
+        return cast("int", self._process.exitcode)
+
+    def _hear(self, seconds: float) -> object:
+        if not self._pipe.poll(seconds):
+            return _TIME_IS_UP
+        try:
+            return cast("object", self._pipe.recv())
+        except (EOFError, OSError):
+            self._silent = True
+            return _DIED
 
 
-def _name_exit(code: int) -> str:
-    if code >= 0:
-        return f"exit status {code}"
+def _name_exit(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
     try:
-        return f"signal {signal.Signals(-code).name}"
+        return f"signal {signal.Signals(-status).name}"
     except ValueError:
-        return f"signal {-code}"
+        return f"signal {-status}"

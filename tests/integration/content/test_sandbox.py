@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -147,7 +147,24 @@ def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     worker.wait(timeout=10)
 
 
-def test_a_pool_that_breaks_between_files_is_replaced(locked_in: Sandbox) -> None:
+def test_what_dies_in_a_worker_that_others_may_have_broken_gets_a_fresh_one(locked_in: Sandbox) -> None:
+    for _ in range(6):
+        assert locked_in.run(job("break_the_worker")).state == "ok"
+        assert locked_in.run(job("die_if_broken")).state == "ok"
+
+
+def test_closing_does_not_wait_for_a_reader_that_hangs(settings: Settings) -> None:
+    patient = settings.model_copy(update={"content_seconds": 600})
+    with ThreadPoolExecutor(1) as threads, Sandbox(patient, perform=misbehave) as running:
+        running.run(job("well"))
+        hanging = threads.submit(running.run, job("sleep"))
+        while not any(worker.status() == psutil.STATUS_SLEEPING for worker in _workers()):
+            pass
+    with pytest.raises(CancelledError):
+        hanging.result()
+
+
+def test_workers_that_die_between_files_are_replaced(locked_in: Sandbox) -> None:
     assert locked_in.run(job("well")).state == "ok"
     for worker in _workers():
         worker.kill()
