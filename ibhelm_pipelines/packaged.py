@@ -1,7 +1,8 @@
-"""Finds the files that travel with the code (SQL, dagster.yaml, workspace.yaml) in a checkout and in an installed wheel.
+"""Finds the files that travel with the code (SQL, dagster.yaml, workspace.yaml) in a checkout and in an installed
+wheel.
 
-The wheel carries them under `ibhelm_pipelines/_packaged`; a checkout has them at its root. The checkout wins, because an editable install may leave a
-stale copy of `_packaged` behind.
+The wheel carries them under `ibhelm_pipelines/_packaged`; a checkout has them at its root. The checkout wins,
+because an editable install may leave a stale copy of `_packaged` behind.
 """
 
 from __future__ import annotations

@@ -17,9 +17,10 @@ from ibhelm_pipelines.content.limits import Limits
 from ibhelm_pipelines.content.outcome import EMPTY_FILE, Outcome, empty, failed, unsupported
 from ibhelm_pipelines.content.sandbox import Sandbox
 from ibhelm_pipelines.content.sniff import HEAD_BYTES, Kind, sniff
-from ibhelm_pipelines.content.source import opened, require_share
+from ibhelm_pipelines.content.source import opened
 from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError
 from ibhelm_pipelines.objects.store import ObjectStore, thumbnail_key
+from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -98,7 +99,7 @@ def read_somewhere(
             outcome = Outcome(state="failed", reason=error.problem, transient=True, unread=True)
         if not outcome.transient:
             break
-        require_share(settings)
+        Share.open(settings)
     return kind, outcome
 
 

@@ -13,12 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError, ShareUnavailableError
+from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError
+from ibhelm_pipelines.share import signed64, storable_time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from ibhelm_pipelines.settings import Settings
 
 CHANGED = "The file changed since the last scan"
 GONE = "The file is no longer where the last scan saw it"
@@ -26,7 +25,6 @@ GONE = "The file is no longer where the last scan saw it"
 _FLAGS = (
     os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 )  # a pipe that took the file's place must not hang us
-_SIGNED_64 = 1 << 63
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,22 +41,6 @@ class Place:
     size_bytes: int
     mtime_ns: int
     inode: int
-
-
-def require_share(settings: Settings) -> None:
-    """Check that the share is mounted.
-
-    Raises:
-        ShareUnavailableError: its marker is not there.
-    """
-    marker = os.path.join(settings.root, os.fsencode(settings.share_marker))  # noqa: PTH118 - bytes
-    try:
-        os.stat(marker)  # noqa: PTH116 - bytes
-    except OSError as error:
-        raise ShareUnavailableError(
-            f"The NAS share is not there: {os.fsdecode(marker)} cannot be found ({error.strerror}).",
-            next_step="Mount the share; a new one is marked once with `ibhelm init-share`.",
-        ) from error
 
 
 @contextmanager
@@ -90,6 +72,6 @@ def cannot_read(error: OSError) -> ContentChangedError | FileUnreadableError:
 
 def _check(file: BinaryIO, place: Place) -> None:
     status = os.fstat(file.fileno())
-    inode = status.st_ino - 2 * _SIGNED_64 if status.st_ino >= _SIGNED_64 else status.st_ino
-    if (status.st_size, status.st_mtime_ns, inode) != (place.size_bytes, place.mtime_ns, place.inode):
+    seen = status.st_size, storable_time_ns(status.st_mtime_ns), signed64(status.st_ino)
+    if seen != (place.size_bytes, place.mtime_ns, place.inode):
         raise ContentChangedError(CHANGED, next_step="The next scan takes it up.")

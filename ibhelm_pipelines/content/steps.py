@@ -20,7 +20,7 @@ from ibhelm_pipelines.content.ledger import CHUNK, Done, Ledger, Work, open_ledg
 from ibhelm_pipelines.content.originals import open_storing
 from ibhelm_pipelines.content.outcome import Step
 from ibhelm_pipelines.content.reading import open_reading
-from ibhelm_pipelines.content.source import require_share
+from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +79,7 @@ def run_step(step: Step, settings: Settings, *, folders: Sequence[str] | None = 
         ConfigurationError: a person must change a setting.
     """
     started = time.monotonic()
-    require_share(settings)
+    Share.open(settings)
     tally = _Tally()
     with (
         open_ledger(settings, step, folders=folders) as ledger,

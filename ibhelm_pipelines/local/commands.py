@@ -18,12 +18,12 @@ from ibhelm_pipelines.local.dagster_stack import WEBSERVER
 from ibhelm_pipelines.local.doctor import examine, list_settings
 from ibhelm_pipelines.local.process import start_process, tail
 from ibhelm_pipelines.local.records import Report, log_file, read_report, recorded, supervisor_process
-from ibhelm_pipelines.local.share import init_share as make_marker
 from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.status import open_points, stack_status, without_password
 from ibhelm_pipelines.local.storage import Storage, owner_url
 from ibhelm_pipelines.local.supervisor import Supervisor, bring_down
 from ibhelm_pipelines.settings import load_settings
+from ibhelm_pipelines.share import init_share as make_marker
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ibhelm_pipelines.nas.walk import signed64, storable_time_ns
+from ibhelm_pipelines.share import signed64, storable_time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.nas.hash import Hasher, HashResult
-    from ibhelm_pipelines.nas.mount import Share
     from ibhelm_pipelines.nas.problems import Problems
     from ibhelm_pipelines.nas.progress import Progress
     from ibhelm_pipelines.nas.reconcile import Reconciler
+    from ibhelm_pipelines.share import Share
 
 CHUNK_FILES = 2_000
 CHUNK_BYTES = 256 * 1024 * 1024

@@ -22,7 +22,6 @@ from ibhelm_pipelines.errors import IbhelmError, ScanBusyError
 from ibhelm_pipelines.nas.deletions import DeletionLimits, delete_vanished
 from ibhelm_pipelines.nas.hash import Hasher
 from ibhelm_pipelines.nas.ignore import IgnoreRules
-from ibhelm_pipelines.nas.mount import Share
 from ibhelm_pipelines.nas.names import LOOSE
 from ibhelm_pipelines.nas.problems import Problems
 from ibhelm_pipelines.nas.progress import Progress
@@ -32,6 +31,7 @@ from ibhelm_pipelines.nas.report import ScanReport
 from ibhelm_pipelines.nas.snapshot import take_snapshot
 from ibhelm_pipelines.nas.verify import verify_due
 from ibhelm_pipelines.nas.walk import Walker
+from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.nas.hash import Hasher, HashResult
-    from ibhelm_pipelines.nas.mount import Share
     from ibhelm_pipelines.nas.report import ScanReport
+    from ibhelm_pipelines.share import Share
 
 CHUNK_FILES = 1_000
 

@@ -15,13 +15,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.nas.ignore import SPECIAL, SYMLINK, IgnoreRules
 from ibhelm_pipelines.nas.names import LOOSE, folder_key, join
+from ibhelm_pipelines.share import signed64, storable_time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
 _OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_INT64 = 1 << 63
-_TIME_LIMIT_NS = _INT64 - 1
 
 
 class FileEntry(NamedTuple):
@@ -63,16 +62,6 @@ class WalkLog:
     unreadable: list[Unreadable] = field(default_factory=list)
     folders: dict[str, bytes] = field(default_factory=dict)
     """The project folders that are on the disk, with the raw path of one directory of each."""
-
-
-def signed64(number: int) -> int:
-    """Return an unsigned 64-bit number as Postgres' bigint holds it."""
-    return number - 2 * _INT64 if number >= _INT64 else number
-
-
-def storable_time_ns(nanoseconds: int) -> int:
-    """Return a file time as 64 bits can hold it; times beyond the year 2262 are kept as that year."""
-    return max(-_TIME_LIMIT_NS, min(nanoseconds, _TIME_LIMIT_NS))
 
 
 class Walker:

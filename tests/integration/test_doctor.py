@@ -14,7 +14,7 @@ from click.testing import CliRunner
 
 from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.errors import ConfigurationError
-from ibhelm_pipelines.local.share import init_share
+from ibhelm_pipelines.share import init_share
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -152,7 +152,7 @@ _AS_SOMEBODY = """
 import os, sys
 from pathlib import Path
 from ibhelm_pipelines.errors import ConfigurationError
-from ibhelm_pipelines.local.share import init_share
+from ibhelm_pipelines.share import init_share
 if os.geteuid() == 0:
     os.setgroups([])
     os.setresgid(65534, 65534, 65534)
