@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, LiteralString, cast
+from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.db.connect import Connection, connect
 from ibhelm_pipelines.errors import ConfigurationError, PermanentError
@@ -107,7 +107,7 @@ def _apply(connection: Connection, migration: Migration, applied_sha256: str | N
         )
     try:
         with connection.transaction():
-            connection.execute(cast("LiteralString", migration.sql))
+            connection.execute(migration.sql)
             connection.execute(
                 "insert into ops.migrations (name, sha256) values (%s, %s)", [migration.name, migration.sha256]
             )
