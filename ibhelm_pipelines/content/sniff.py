@@ -106,10 +106,11 @@ _OLE_BY_EXTENSION = {
 _OLE = Kind("office", "application/x-ole-storage", "old Office format")
 
 _DWG = re.compile(rb"AC10\d\d")
-_MAIL_HEADER = re.compile(
-    r"(from |(from|to|received|return-path|delivered-to|mime-version|message-id|date|subject|x-[\w-]+):)", re.IGNORECASE
+_MAIL_HEADER = re.compile(r"From |[A-Za-z][A-Za-z0-9-]*:")
+_MAIL_PROOF = re.compile(
+    r"^(mime-version|message-id|received|content-type|content-transfer-encoding):", re.IGNORECASE | re.MULTILINE
 )
-_MAIL_PROOF = re.compile(r"^(mime-version|message-id|received):", re.IGNORECASE | re.MULTILINE)
+_BLANK_LINE = re.compile(r"\r?\n\r?\n")
 _DXF = re.compile(r"(999\r?\n.*\r?\n)*\s*0\r?\n\s*SECTION\r?\n")
 _HTML = re.compile(r"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _TAG = re.compile(r"</?[a-z][\w-]*[^<>]*>", re.IGNORECASE)
@@ -224,7 +225,8 @@ def _markup(start: str, extension: str) -> Kind | None:
 
 
 def _structured(start: str, extension: str) -> Kind:
-    if _MAIL_HEADER.match(start) and _MAIL_PROOF.search(start):
+    header = _BLANK_LINE.split(start, maxsplit=1)[0]
+    if _MAIL_HEADER.match(start) and (extension == "eml" or _MAIL_PROOF.search(header)):
         return _MAIL_KIND
     if _DXF.match(start):
         return _DXF_KIND
