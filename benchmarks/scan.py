@@ -3,9 +3,9 @@
     python -m benchmarks.scan [--files 300000] [--folder DIR]
 
 Prints one line per figure: no-change scan against `find -printf`, first scan in files per second beside hashing the same
-files in a plain loop, rename of a folder with many files, and the peak memory of the scanning process. The tree (tiny
-files, about 7 a directory, 200 project folders) is kept in --folder and built once. The reference and the subject take
-turns, and the median of the ratios counts.
+files in a plain loop, rename of a folder with many files, and the peak memory of the scanning process. The tree
+(tiny files, about 7 a directory, 200 project folders) is kept in --folder and built once. The reference and the
+subject take turns, and the median of the ratios counts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import resource
 import shutil
 import statistics
 import subprocess
@@ -74,8 +73,6 @@ def scan_in_own_process(settings: Settings) -> tuple[float, int, int]:
         "print(time.perf_counter() - t, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, r.bytes_hashed)"
     )
     plain = {"nas_root": str(settings.nas_root), "database_url": settings.require_database_url()}
-    import json  # noqa: PLC0415
-
     out = subprocess.run([sys.executable, "-c", code, json.dumps(plain)], capture_output=True, text=True, check=True)
     seconds, memory, size = out.stdout.split()
     return float(seconds), int(memory), int(size)
@@ -110,7 +107,9 @@ def measure(root: Path, settings: Settings, files: int) -> None:
     migrate(settings.require_database_url())
     loop = timed(lambda: hash_in_a_loop(root))
     seconds, memory, _ = scan_in_own_process(settings)
-    print(f"first scan: {files / seconds:,.0f} files/s, {seconds / loop:.2f} x a plain hashing loop ({loop:.1f} s), {memory} MiB")
+    print(
+        f"first scan: {files / seconds:,.0f} files/s, {seconds / loop:.2f} x a plain hashing loop ({loop:.1f} s), {memory} MiB"
+    )
     ratios = []
     for _ in range(ROUNDS):
         reference = timed(lambda: find(root))

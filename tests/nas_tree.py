@@ -17,6 +17,23 @@ from ibhelm_pipelines.settings import Settings
 
 JUNK_FOLDERS = {"@eaDir", "#recycle", "@tmp", "#snapshot", ".SynologyWorkingDirectory"}
 
+CONTRADICTIONS = {
+    "a file is live exactly when its disk entry is": """
+        select f.path from files f left join ops.disk_entries d on d.file_id = f.id
+        where (f.deleted_at is null) is distinct from d.live""",
+    "a live file has an open version that says the same": """
+        select path from files f where deleted_at is null and not exists (
+            select from file_versions v where v.file_id = f.id and v.valid_to is null and v.raw_path = f.raw_path
+                and v.content_hash is not distinct from f.content_hash)""",
+    "a deleted file has no open version": """
+        select f.path from file_versions v join files f on f.id = v.file_id
+        where v.valid_to is null and f.deleted_at is not null""",
+    "the disk entry stands at the path of its file": """
+        select f.path from ops.disk_entries d join files f on f.id = d.file_id
+        where d.live and f.raw_path <> case when length(d.raw_directory) = 0 then d.raw_name
+                                            else d.raw_directory || '/'::bytea || d.raw_name end""",
+}
+
 
 class Nas:
     """Files under the NAS root of some settings."""
@@ -81,15 +98,8 @@ class Nas:
 
     def assert_sound(self) -> None:
         """The invariants that hold at every moment, also right after a kill."""
-        assert self.one("select count(*) from files f left join ops.disk_entries d on d.file_id = f.id"
-                        " where (f.deleted_at is null) is distinct from d.live") == 0
-        assert self.one("select count(*) from files f where deleted_at is null and not exists (select from file_versions v"
-                        " where v.file_id = f.id and v.valid_to is null and v.raw_path = f.raw_path"
-                        " and v.content_hash is not distinct from f.content_hash)") == 0
-        assert self.one("select count(*) from file_versions v join files f on f.id = v.file_id"
-                        " where v.valid_to is null and f.deleted_at is not null") == 0
-        assert self.one("select count(*) from ops.disk_entries d join files f on f.id = d.file_id where d.live and f.raw_path <>"
-                        " case when length(d.raw_directory) = 0 then d.raw_name else d.raw_directory || '/'::bytea || d.raw_name end") == 0
+        for rule, query in CONTRADICTIONS.items():
+            assert self.rows(query) == [], rule
         for raw, path in self.rows("select raw_path, path from files"):
             assert path == unicodedata.normalize("NFC", raw.decode("utf-8", "backslashreplace"))
 

@@ -53,7 +53,9 @@ def generator(corpus: Path, *arguments: object) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("seed", [8, 9])
-def test_what_mutate_did_is_what_the_tables_say(settings: Settings, shared_corpus: Path, tmp_path: Path, seed: int) -> None:
+def test_what_mutate_did_is_what_the_tables_say(
+    settings: Settings, shared_corpus: Path, tmp_path: Path, seed: int
+) -> None:
     nas = Nas(settings)
     generator(shared_corpus, "build", nas.root, "--files", 700, "--projects", 8)
     scan(settings)

@@ -93,7 +93,9 @@ def test_a_share_that_goes_away_while_files_are_read_deletes_nothing(
         scan(settings)
     nas.assert_sound()
     assert nas.live().keys() == before.keys()
-    assert nas.one("select error like '%%share%%' or error like '%%Another folder%%' from ops.scans order by id desc limit 1")
+    assert nas.one(
+        "select error like '%%share%%' or error like '%%Another folder%%' from ops.scans order by id desc limit 1"
+    )
 
     nas.root.rmdir()
     away.rename(nas.root)

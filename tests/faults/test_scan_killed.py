@@ -1,4 +1,4 @@
-"""kill -9 of a scan between any two of its statements: the tables are true right afterwards, and the next scan finishes.
+"""kill -9 of a scan between any two of its statements: the tables are true right then, and the next scan finishes.
 
 The scan runs in a forked child that kills itself at the N-th statement or COPY it sends. What must come out is what an
 undisturbed scan of the same change gives: the same live files, the same ids kept over renames, the same deletions.
@@ -23,6 +23,12 @@ from ibhelm_pipelines.settings import Settings
 
 POINTS_IN_CI = 50
 SEED = 20_261_122
+
+
+@pytest.fixture
+def database_url(owner_database_url: str) -> str:
+    """The tables are emptied between two kills, and that takes the owner's rights."""
+    return owner_database_url
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def disturb(nas: Nas) -> None:
 
 
 def run_in_child(action: Callable[[], Any], *, die_at: int | None) -> int:
-    """Run in a forked child, killed before its `die_at`-th statement; returns how many statements it sent, -1 when killed."""
+    """Run in a forked child, killed before its `die_at`-th statement; returns how many it sent, -1 when killed."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:

@@ -60,7 +60,7 @@ def test_a_share_that_is_not_there_deletes_nothing(settings: Settings, nas: Nas,
     before = nas.live()
     disaster(nas)  # type: ignore[operator]
     for folders in (None, ["projekte/1"]):
-        with pytest.raises(ShareUnavailableError, match="(Mount|Check) the"):
+        with pytest.raises(ShareUnavailableError, match=r"(Mount|Check) the"):
             scan(settings, folders=folders)
     with pytest.raises(ShareUnavailableError):
         list_folders(settings)
@@ -208,7 +208,9 @@ def test_unreadable_files_and_folders_are_problems_and_never_deletions(settings:
     assert open_nas.one("select content_hash from files where name = 'neu.txt'") is None
     open_nas.assert_sound()
     live = open_nas.live()
-    assert {k for k in before if k.startswith(b"projekte/1/")} <= set(live), "nothing below an unreadable folder is gone"
+    assert {k for k in before if k.startswith(b"projekte/1/")} <= set(live), (
+        "nothing below an unreadable folder is gone"
+    )
     assert live[b"projekte/2/2.txt"] == before[b"projekte/2/2.txt"], "the last good content stays"
 
     for path in ("projekte/1", "projekte/2/2.txt", "projekte/2/neu.txt"):
@@ -220,7 +222,9 @@ def test_unreadable_files_and_folders_are_problems_and_never_deletions(settings:
 
 
 @pytest.mark.parametrize("locked", ["", "projekte"])
-def test_a_locked_level_above_the_project_folders_deletes_nothing(settings: Settings, open_nas: Nas, locked: str) -> None:
+def test_a_locked_level_above_the_project_folders_deletes_nothing(
+    settings: Settings, open_nas: Nas, locked: str
+) -> None:
     fill(open_nas, 20)
     scan_as_nobody(settings, open_nas)
     before = open_nas.live()

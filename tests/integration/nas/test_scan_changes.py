@@ -25,7 +25,16 @@ def test_every_file_becomes_a_row_and_no_junk_does(settings: Settings, nas: Nas)
     nas.write(f"{FOLDER}/Plan.pdf", "plan")
     nas.write(f"{FOLDER}/leer.txt", "")
     nas.write("lose.txt", "loose")
-    for junk in ("@eaDir/Plan.pdf/SYNO.jpg", "#recycle/alt.pdf", ".DS_Store", "Thumbs.db", "~$Plan.docx", "a.TMP", "b.dwl2", ".versteckt/x"):
+    for junk in (
+        "@eaDir/Plan.pdf/SYNO.jpg",
+        "#recycle/alt.pdf",
+        ".DS_Store",
+        "Thumbs.db",
+        "~$Plan.docx",
+        "a.TMP",
+        "b.dwl2",
+        ".versteckt/x",
+    ):
         nas.write(f"{FOLDER}/{junk}", "junk")
     nas.path(f"{FOLDER}/link.pdf").symlink_to(nas.path(f"{FOLDER}/Plan.pdf"))
     os.mkfifo(nas.path(f"{FOLDER}/pipe"))
@@ -36,8 +45,16 @@ def test_every_file_becomes_a_row_and_no_junk_does(settings: Settings, nas: Nas)
     assert {k: (v.seen, v.new) for k, v in report.folders.items()} == {"_loose": (1, 1), FOLDER: (2, 2)}
     assert report.state == "complete"
     assert report.ignored == {
-        "@eaDir": 1, "#recycle": 1, "hidden": 3, "Thumbs.db": 1, "~$*": 1, "*.tmp": 1, "*.dwl2": 1, "symbolic link": 1, "device, socket or pipe": 1,
-    }  # fmt: skip
+        "@eaDir": 1,
+        "#recycle": 1,
+        "hidden": 3,
+        "Thumbs.db": 1,
+        "~$*": 1,
+        "*.tmp": 1,
+        "*.dwl2": 1,
+        "symbolic link": 1,
+        "device, socket or pipe": 1,
+    }
     assert nas.rows("select name, extension, folder, nas_url from files where path like '%%Plan.pdf'") == [
         ("Plan.pdf", "pdf", FOLDER, f"file://{nas.root}/{FOLDER}/Plan.pdf")
     ]
@@ -157,7 +174,9 @@ def test_files_that_move_up_a_chain_of_names_keep_their_rows(settings: Settings,
     assert [nas.file_id(f"{name}.txt") for name in ("2", "3", "4")] == ids
 
 
-def test_a_program_that_renames_to_bak_and_writes_anew_keeps_the_file_under_its_name(settings: Settings, nas: Nas) -> None:
+def test_a_program_that_renames_to_bak_and_writes_anew_keeps_the_file_under_its_name(
+    settings: Settings, nas: Nas
+) -> None:
     nas.write("plan.dwg", "version 1")
     nas.write("plan.bak", "version 0")
     scan(settings)
@@ -255,7 +274,9 @@ def test_a_deleted_file_that_comes_back_is_the_same_file(settings: Settings, nas
     assert nas.one("select count(*) from file_versions where file_id = %s", before) == 2
 
 
-def test_a_folder_scan_follows_a_file_in_from_another_folder_and_leaves_links_alone(settings: Settings, nas: Nas) -> None:
+def test_a_folder_scan_follows_a_file_in_from_another_folder_and_leaves_links_alone(
+    settings: Settings, nas: Nas
+) -> None:
     nas.write("projekte/A/moved.txt", "moved")
     nas.write("projekte/A/linked.txt", "linked")
     nas.write("projekte/B/own.txt", "own")
@@ -271,7 +292,9 @@ def test_a_folder_scan_follows_a_file_in_from_another_folder_and_leaves_links_al
     assert nas.file_id("projekte/A/linked.txt") == linked
 
 
-def test_a_file_that_left_a_scanned_folder_is_found_again_by_the_scan_of_its_new_one(settings: Settings, nas: Nas) -> None:
+def test_a_file_that_left_a_scanned_folder_is_found_again_by_the_scan_of_its_new_one(
+    settings: Settings, nas: Nas
+) -> None:
     for i in range(40):
         nas.write(f"projekte/A/{i}", f"{i}")
     nas.write("projekte/A/moved.txt", "moved")
@@ -296,7 +319,7 @@ NAUGHTY = [
     b"%s %d {x} $1.txt",
     b"-rf",
     b"con.txt ",
-    "‮gnp.exe".encode(),
+    "\u202egnp.exe".encode(),
 ]
 
 
