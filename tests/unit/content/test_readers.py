@@ -174,7 +174,7 @@ def document(*pages: str, **options: Any) -> bytes:
     made = pymupdf.open()
     for page in pages:
         made.new_page().insert_text((72, 72), page)
-    made.set_metadata({"author": "M.  Müller\n", "title": "Grundriss\0"})
+    made.set_metadata({"author": "M.  Müller\n", "title": "Grundriss"})
     return bytes(made.tobytes(**options))
 
 
@@ -285,7 +285,8 @@ def test_html_text_is_what_a_reader_sees() -> None:
 
 def test_xml_text_leaves_out_encoded_bytes() -> None:
     lines = "\n".join(["QUJDREVGR0g" * 7] * 50)
-    outcome = run(markup.xml_text, f"<?xml version='1.0'?><a><b>Größe &lt; 5</b><c>{lines}</c><d>Ende</d></a>".encode())
+    source = f"<?xml version='1.0'?><a><b>Größe &lt; 5</b><c>{lines}</c><d>Ende</d></a>"
+    outcome = run(markup.xml_text, source.encode())
     assert outcome.text == "Größe < 5\nEnde"
 
 
