@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ibhelm_pipelines.content.steps import StepReport
-
     from ibhelm_pipelines.nas.report import ScanReport
     from ibhelm_pipelines.settings import Settings
 

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-from ibhelm_pipelines.content.steps import Step, run_step
 from pydantic import Field
 
 from assets.checks import evaluations
 from assets.reporting import Numbers, derived_row_counts, scan_numbers, step_numbers
+from ibhelm_pipelines.content.steps import Step, run_step
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
