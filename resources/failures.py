@@ -1,8 +1,8 @@
 """What an error of ours means to Dagster: the only place that decides whether a step is tried again.
 
-    TransientError          tried again, at most 3 times, with growing pauses; then it fails with its own sentence
-    any other IbhelmError   fails at once: the same input would fail again, and a loop would only hide it
-    anything else           a mistake in our code: fails at once, with its traceback
+TransientError          tried again, at most 3 times, with growing pauses; then it fails with its own sentence
+any other IbhelmError   fails at once: the same input would fail again, and a loop would only hide it
+anything else           a mistake in our code: fails at once, with its traceback
 """
 
 from __future__ import annotations
