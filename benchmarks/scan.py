@@ -2,8 +2,8 @@
 
     python -m benchmarks.scan [--files 300000] [--folder DIR]
 
-Prints one line per figure: no-change scan against `find -printf`, first scan in files per second beside hashing the same
-files in a plain loop, rename of a folder with many files, and the peak memory of the scanning process. The tree
+Prints one line per figure: no-change scan against `find -printf`, first scan in files per second beside hashing the
+same files in a plain loop, rename of a folder with many files, and the peak memory of the scanning process. The tree
 (tiny files, about 7 a directory, 200 project folders) is kept in --folder and built once. The reference and the
 subject take turns, and the median of the ratios counts.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import os
 import shutil
 import statistics
@@ -108,7 +109,8 @@ def measure(root: Path, settings: Settings, files: int) -> None:
     loop = timed(lambda: hash_in_a_loop(root))
     seconds, memory, _ = scan_in_own_process(settings)
     print(
-        f"first scan: {files / seconds:,.0f} files/s, {seconds / loop:.2f} x a plain hashing loop ({loop:.1f} s), {memory} MiB"
+        f"first scan: {files / seconds:,.0f} files/s, {seconds / loop:.2f} x a plain hashing loop ({loop:.1f} s),"
+        f" {memory} MiB"
     )
     ratios = []
     for _ in range(ROUNDS):
