@@ -24,7 +24,7 @@ import psutil
 
 from ibhelm_pipelines.errors import ConfigurationError, DatabaseUnavailableError
 from ibhelm_pipelines.local.ports import HOST, choose_port, is_free
-from ibhelm_pipelines.local.process import ProcessRecord, rotate_log, tail, wait_until
+from ibhelm_pipelines.local.process import ProcessRecord, tail, trim_log, wait_until
 from ibhelm_pipelines.local.state import write_private
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class EmbeddedPostgres:
                 variable="IBHELM_POSTGRES_PORT",
             )
             self._write_configuration(port)
-            rotate_log(self.log)
+            trim_log(self.log)
             wait = ("-w", "-t", str(START_SECONDS))
             if self._run("pg_ctl", "-D", str(self.data), *wait, "-l", str(self.log), "start") == 0:
                 return

@@ -6,6 +6,8 @@ zombie counts as gone.
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import time
 from dataclasses import asdict, dataclass
@@ -58,13 +60,18 @@ class ProcessRecord:
 
         Args:
             seconds: how long it may take.
-            group: whether what it started in its own session is killed at the end too.
+            group: whether its children are asked first and given the same time, and all that is left of its
+                descendants is killed in the end.
         """
-        members = self._descendants() if group else []
+        descendants = self._descendants() if group else []
+        children = [child for child in descendants if _answers_signals(child, parent=self.pid)]
+        for child in children:
+            _signal(child, psutil.Process.terminate)
+        psutil.wait_procs(children, timeout=seconds)
         if process := self._process():
             _signal(process, psutil.Process.terminate)
         in_time = wait_until(lambda: not self.alive(), seconds=seconds)
-        for process in [p for p in [self._process(), *members] if p is not None]:
+        for process in [p for p in [self._process(), *descendants] if p is not None]:
             _signal(process, psutil.Process.kill)
         wait_until(lambda: not self.alive(), seconds=seconds)
         return in_time
@@ -85,6 +92,14 @@ class ProcessRecord:
             return []
 
 
+def _answers_signals(process: psutil.Process, *, parent: int) -> bool:
+    """Return whether a process is a child that may be waited for; Python's resource tracker ignores every signal."""
+    try:
+        return process.ppid() == parent and not any("resource_tracker" in part for part in process.cmdline())
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
+
+
 def _signal(process: psutil.Process, send: Callable[[psutil.Process], None]) -> None:
     try:
         send(process)
@@ -101,7 +116,7 @@ def start_process(command: Sequence[str], *, env: Mapping[str, str], log: Path, 
         log: file that its output is appended to; a grown one is put aside first.
         cwd: its working directory.
     """
-    rotate_log(log)
+    trim_log(log)
     with log.open("ab") as output:
         child = subprocess.Popen(
             command,
@@ -116,10 +131,11 @@ def start_process(command: Sequence[str], *, env: Mapping[str, str], log: Path, 
     return ProcessRecord(pid=child.pid, create_time=psutil.Process(child.pid).create_time())
 
 
-def rotate_log(log: Path) -> None:
-    """Put a grown log aside; one older generation is kept."""
+def trim_log(log: Path) -> None:
+    """Put what a grown log holds aside and empty it, also while a process appends to it; one generation is kept."""
     if log.exists() and log.stat().st_size > LOG_LIMIT_BYTES:
-        log.replace(log.with_suffix(log.suffix + ".1"))
+        shutil.copyfile(log, log.with_name(log.name + ".1"))
+        os.truncate(log, 0)
 
 
 def tail(log: Path, *, lines: int = 8, limit_bytes: int = 8192) -> str:

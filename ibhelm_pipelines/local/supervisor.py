@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.local import dagster_process
 from ibhelm_pipelines.local.dagster_stack import DagsterProcesses, Kept
-from ibhelm_pipelines.local.process import wait_until
+from ibhelm_pipelines.local.process import trim_log, wait_until
 from ibhelm_pipelines.local.records import (
     STOP_SECONDS,
     single_instance,
@@ -123,6 +123,12 @@ class Supervisor:
             for kept in [*self._kept_storage(), *(self._dagster.kept() if self._dagster else [])]:
                 if not kept.alive():
                     self._restart(kept)
+            for log in self._logs():
+                trim_log(log)
+
+    def _logs(self) -> Iterator[Path]:
+        yield from (self._state_dir / "logs").glob("*.log")
+        yield from (service.log for service in (self._storage.postgres, self._storage.s3) if service)
 
     def _restart(self, kept: Kept) -> None:
         backoff = self._backoffs.setdefault(kept.name, Backoff(started=time.monotonic()))
