@@ -113,7 +113,7 @@ def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> Outco
     answers = _ask_all(url)
     return Outcome(
         **summary,
-        open=[_open_point(a) for a in answers if not a.passed and a.question.severity == "error"],
+        open=[_open_point(a) for a in answers if not a.passed and a.question.severity == "error"] or _restless(summary),
         warnings=[_open_point(a) for a in answers if not a.passed and a.question.severity == "warning"],
     )
 
@@ -201,6 +201,14 @@ def _ask_all(url: str) -> list[Answer]:
 
 def _open_point(answer: Answer) -> dict[str, str]:
     return {"check": answer.question.name, "problem": answer.problem, "next_step": answer.next_step}
+
+
+def _restless(summary: dict[str, Any]) -> list[dict[str, str]]:
+    """Name what no table keeps: names that were listed and then gone, so that nothing was concluded in their folder."""
+    if summary.get("scan", {}).get("state") != "incomplete":
+        return []
+    problem = "Files or folders were renamed or removed while the scan looked at them."
+    return [{"check": "restless_share", "problem": problem, "next_step": "Scan again; the next scan settles it."}]
 
 
 def _show(outcome: Outcome, *, as_json: bool) -> None:

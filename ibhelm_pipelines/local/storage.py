@@ -101,8 +101,15 @@ class Storage:
             self.postgres.stop()
 
     def write_addresses(self) -> None:
-        """Write the addresses and passwords of the embedded services as shell lines, for us, psql, NocoDB, scripts."""
+        """Write which share this is, and the addresses and passwords of the embedded services, as shell lines: for the
+        commands of other terminals, psql, NocoDB, scripts.
+        """
         variables: dict[str, str] = {}
+        if self.configured.nas_root is not None:
+            variables |= {
+                "IBHELM_NAS_ROOT": str(self.configured.nas_root),
+                "IBHELM_SHARE_MARKER": self.configured.share_marker,
+            }
         if self.postgres:
             passwords = self._passwords
             variables |= {
@@ -123,7 +130,8 @@ class Storage:
             }
         lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
         header = (
-            "# Written by `ibhelm up`: the embedded services. Use it with `. .ibhelm/env`; own settings go to .env."
+            "# Written by `ibhelm up`: the share and the embedded services, as they run now."
+            " Use it with `. .ibhelm/env`; own settings go to .env."
         )
         write_private(self.env_file, "\n".join([header, *lines]) + "\n")
 

@@ -17,6 +17,7 @@ from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.nas import reading
 from ibhelm_pipelines.nas.hash import Hasher
 from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.nas.walk import Walker
 from ibhelm_pipelines.settings import Settings
 
 
@@ -123,6 +124,30 @@ def test_files_that_vanish_move_or_turn_into_folders_while_they_are_read_are_set
     monkeypatch.undo()
     scan(settings.model_copy(update={"max_deletion_percent": 100}))
     nas.assert_equals_disk()
+
+
+def test_a_folder_that_moves_while_the_share_is_walked_makes_the_scan_incomplete_and_deletes_nothing(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nas = Nas(settings)
+    fill(nas, 100)
+    nas.write("projekte/1/tief/plan.txt", "deep")
+    scan(settings)
+    plan = nas.file_id("projekte/1/tief/plan.txt")
+    original = Walker._open_child
+
+    def move_first(self: Walker, name: str, parent_fd: int, raw_path: bytes, folder: str) -> int | None:
+        if name == "tief" and nas.path("projekte/1/tief").exists():
+            nas.move("projekte/1/tief", "projekte/0/tief")
+        return original(self, name, parent_fd, raw_path, folder)
+
+    monkeypatch.setattr(Walker, "_open_child", move_first)
+    report = scan(settings)
+    assert (report.state, report.total.deleted) == ("incomplete", 0)
+    monkeypatch.undo()
+    assert scan(settings).state == "complete"
+    nas.assert_equals_disk()
+    assert nas.file_id("projekte/0/tief/plan.txt") == plan
 
 
 def test_scans_of_the_share_and_of_its_folders_at_once_invent_and_lose_nothing(settings: Settings) -> None:
