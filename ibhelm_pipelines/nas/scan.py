@@ -152,7 +152,10 @@ class _Scan:
         self._walk()
         reconciler = Reconciler(self._connection, self.report, folders=self._folders)
         self._progress.enter("compare")
-        reconciler.compare((u.raw_path for u in self._walker.log.unreadable), still_exists=self._still_exists)
+        # What vanished under the walk's hands may have been seen again at its new place: it can be a move, though
+        # never a deletion, because its folder does not count as complete.
+        unknown = (u.raw_path for u in self._walker.log.unreadable if not u.vanished)
+        reconciler.compare(unknown, still_exists=self._still_exists)
         with Hasher.open(self._settings.hash_threads, on_bytes=self._on_bytes) as hasher:
             self._read(reconciler, hasher)
             self._delete(reconciler, confirm_deletions)

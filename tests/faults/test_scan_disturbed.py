@@ -126,8 +126,9 @@ def test_files_that_vanish_move_or_turn_into_folders_while_they_are_read_are_set
     nas.assert_equals_disk()
 
 
+@pytest.mark.parametrize("target", ["0", "2", "3"])  # read before the old place or after it
 def test_a_folder_that_moves_while_the_share_is_walked_makes_the_scan_incomplete_and_deletes_nothing(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, target: str
 ) -> None:
     nas = Nas(settings)
     fill(nas, 100)
@@ -138,7 +139,7 @@ def test_a_folder_that_moves_while_the_share_is_walked_makes_the_scan_incomplete
 
     def move_first(self: Walker, name: str, parent_fd: int, raw_path: bytes, folder: str) -> int | None:
         if name == "tief" and nas.path("projekte/1/tief").exists():
-            nas.move("projekte/1/tief", "projekte/0/tief")
+            nas.move("projekte/1/tief", f"projekte/{target}/tief")
         return original(self, name, parent_fd, raw_path, folder)
 
     monkeypatch.setattr(Walker, "_open_child", move_first)
@@ -147,7 +148,7 @@ def test_a_folder_that_moves_while_the_share_is_walked_makes_the_scan_incomplete
     monkeypatch.undo()
     assert scan(settings).state == "complete"
     nas.assert_equals_disk()
-    assert nas.file_id("projekte/0/tief/plan.txt") == plan
+    assert nas.file_id(f"projekte/{target}/tief/plan.txt") == plan
 
 
 def test_scans_of_the_share_and_of_its_folders_at_once_invent_and_lose_nothing(settings: Settings) -> None:
