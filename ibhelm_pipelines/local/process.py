@@ -67,7 +67,7 @@ class ProcessRecord:
         children = [child for child in descendants if _answers_signals(child, parent=self.pid)]
         for child in children:
             _signal(child, psutil.Process.terminate)
-        psutil.wait_procs(children, timeout=seconds)
+        wait_until(lambda: not any(_runs(child) for child in children), seconds=seconds)
         if process := self._process():
             _signal(process, psutil.Process.terminate)
         in_time = wait_until(lambda: not self.alive(), seconds=seconds)
@@ -97,6 +97,13 @@ def _answers_signals(process: psutil.Process, *, parent: int) -> bool:
     try:
         return process.ppid() == parent and not any("resource_tracker" in part for part in process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
+
+
+def _runs(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
 
 
