@@ -27,7 +27,7 @@ from ibhelm_pipelines.cli_progress import STEPS, RunProgress
 from ibhelm_pipelines.db.checks import QUESTIONS, Answer, ask
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
+from ibhelm_pipelines.errors import ConfigurationError, IbhelmError, TransientError
 from ibhelm_pipelines.local.dagster_process import dagster_environment
 from ibhelm_pipelines.nas.folders import list_folders
 from ibhelm_pipelines.settings import load_settings
@@ -105,8 +105,7 @@ def scan_command(folders: tuple[str, ...], deep: bool, confirm_deletions: int | 
 def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> Outcome:
     url = settings.require_database_url()
     _require_folders(settings, config["folders"] or [])
-    with tempfile.TemporaryDirectory(prefix="ibhelm-scan-") as name:
-        folder = Path(name)
+    with _exchange_folder() as folder:
         with RunProgress(url, console, folders=config["folders"], deep=config["deep"]) as progress:
             exit_status = _run_job(settings, folder, config, progress)
         summary = _read_summary(folder, exit_status)
@@ -116,6 +115,23 @@ def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> Outco
         open=[_open_point(a) for a in answers if not a.passed and a.question.severity == "error"] or _restless(summary),
         warnings=[_open_point(a) for a in answers if not a.passed and a.question.severity == "warning"],
     )
+
+
+@contextmanager
+def _exchange_folder() -> Iterator[Path]:
+    """Make the folder over which the run and this command talk.
+
+    Raises:
+        TransientError: there is no room for it, or no right.
+    """
+    try:
+        with tempfile.TemporaryDirectory(prefix="ibhelm-scan-") as name:
+            yield Path(name)
+    except OSError as error:
+        raise TransientError(
+            f"The folder for temporary files {tempfile.gettempdir()} cannot be used: {error.strerror}.",
+            next_step="Make room there, or set TMPDIR to another folder.",
+        ) from error
 
 
 def _require_folders(settings: Settings, folders: Sequence[str]) -> None:
