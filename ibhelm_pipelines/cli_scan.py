@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,9 +105,9 @@ def scan_command(folders: tuple[str, ...], deep: bool, confirm_deletions: int | 
 def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> Outcome:
     url = settings.require_database_url()
     _require_folders(settings, config["folders"] or [])
-    with _exchange_folder() as folder:
+    with _exchange_folder(config) as folder:
         with RunProgress(url, console, folders=config["folders"], deep=config["deep"]) as progress:
-            exit_status = _run_job(settings, folder, config, progress)
+            exit_status = _run_job(settings, folder, progress)
         summary = _read_summary(folder, exit_status)
     answers = _ask_all(url)
     return Outcome(
@@ -118,20 +118,29 @@ def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> Outco
 
 
 @contextmanager
-def _exchange_folder() -> Iterator[Path]:
-    """Make the folder over which the run and this command talk.
+def _exchange_folder(config: dict[str, Any]) -> Iterator[Path]:
+    """Make the folder over which the run and this command talk, with the run's configuration in it.
 
     Raises:
         TransientError: there is no room for it, or no right.
     """
-    try:
-        with tempfile.TemporaryDirectory(prefix="ibhelm-scan-") as name:
-            yield Path(name)
-    except OSError as error:
-        raise TransientError(
-            f"The folder for temporary files {tempfile.gettempdir()} cannot be used: {error.strerror}.",
-            next_step="Make room there, or set TMPDIR to another folder.",
-        ) from error
+    with ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ibhelm-scan-")))
+            _write_config(folder, config)
+        except OSError as error:
+            raise TransientError(
+                f"The folder for temporary files {tempfile.gettempdir()} cannot be used: {error.strerror}.",
+                next_step="Make room there, or set TMPDIR to another folder.",
+            ) from error
+        yield folder
+
+
+def _write_config(folder: Path, config: dict[str, Any]) -> None:
+    op_config = {key: value for key, value in config.items() if value is not None}
+    op_config["report_path"] = str(folder / "summary.json")
+    text = json.dumps({"ops": {"scan_and_derive": {"config": op_config}}})
+    (folder / "config.yaml").write_text(text, encoding="utf-8")
 
 
 def _require_folders(settings: Settings, folders: Sequence[str]) -> None:
@@ -152,12 +161,7 @@ def _require_folders(settings: Settings, folders: Sequence[str]) -> None:
         )
 
 
-def _run_job(settings: Settings, folder: Path, config: dict[str, Any], progress: RunProgress) -> int:
-    op_config = {key: value for key, value in config.items() if value is not None}
-    op_config["report_path"] = str(folder / "summary.json")
-    (folder / "config.yaml").write_text(
-        json.dumps({"ops": {"scan_and_derive": {"config": op_config}}}), encoding="utf-8"
-    )
+def _run_job(settings: Settings, folder: Path, progress: RunProgress) -> int:
     with _started(settings, folder, deep=config["deep"]) as process:
         while True:
             try:

@@ -1,4 +1,4 @@
-"""No space left: under Postgres, and where temporary files go. Work stops with a sentence and goes on when there is room."""
+"""No space left: under Postgres, and where temporary files go. Work stops with a sentence, and goes on later."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_full_disk_under_postgres_stops_the_scan_and_the_next_one_finishes(
         ballast = fill_up(small_disk)
         for i in range(6_000):
             nas.write(f"projekte/{i % 4}/{'x' * 150}{i}.txt", f"text {i}")
-        with pytest.raises(DatabaseUnavailableError, match="(?i)space|closed|terminat|recovery|shutting"):
+        with pytest.raises(DatabaseUnavailableError, match=r"(?i)space|closed|terminat|recovery|shutting"):
             scan(settings)
         ballast.unlink()
         server.stop()
