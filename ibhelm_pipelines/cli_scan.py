@@ -107,7 +107,7 @@ def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> Outco
     _require_folders(settings, config["folders"] or [])
     with _exchange_folder(config) as folder:
         with RunProgress(url, console, folders=config["folders"], deep=config["deep"]) as progress:
-            exit_status = _run_job(settings, folder, progress)
+            exit_status = _run_job(settings, folder, progress, deep=config["deep"])
         summary = _read_summary(folder, exit_status)
     answers = _ask_all(url)
     return Outcome(
@@ -161,8 +161,8 @@ def _require_folders(settings: Settings, folders: Sequence[str]) -> None:
         )
 
 
-def _run_job(settings: Settings, folder: Path, progress: RunProgress) -> int:
-    with _started(settings, folder, deep=config["deep"]) as process:
+def _run_job(settings: Settings, folder: Path, progress: RunProgress, *, deep: bool) -> int:
+    with _started(settings, folder, deep=deep) as process:
         while True:
             try:
                 return process.wait(POLL_SECONDS)
