@@ -35,6 +35,9 @@ STORE_THREADS = 4
 READING_THREADS_PER_WORKER = 3
 """Contents in flight for each worker process: one in it, one waiting for it, one being looked at or uploaded."""
 
+AHEAD = 3
+"""Contents that are claimed for each thread, so that the workers have something to do while a chunk is committed."""
+
 MAX_WAITING_CHARS = 8_000_000
 """Text that may wait for its chunk to fill up."""
 
@@ -100,7 +103,7 @@ def _chunks(step: Step, settings: Settings, ledger: Ledger) -> Generator[list[Do
     threads = STORE_THREADS if step == "store" else settings.content_workers * READING_THREADS_PER_WORKER
     chunk: list[Done] = []
     with ThreadPoolExecutor(threads, thread_name_prefix=step) as executor, _open_worker(step, settings) as worker:
-        for done, error in _finished(executor, worker, ledger.missing(), ahead=threads):
+        for done, error in _finished(executor, worker, ledger.missing(), ahead=threads * AHEAD):
             if done is not None:
                 chunk.append(done)
             if error is not None or len(chunk) >= CHUNK or sum(each.weight for each in chunk) > MAX_WAITING_CHARS:
