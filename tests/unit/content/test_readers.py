@@ -276,7 +276,8 @@ def test_html_text_is_what_a_reader_sees() -> None:
     page = (
         "<html><head><title>Angebot &amp; Preis</title><meta name=author content='M. Müller'><style>p{}</style>"
         "</head><body><script>var x = '<p>nein</p>'</script><p>Erste&nbsp;Zeile<br>zweite</p><!-- nein -->"
-        f"<img src='data:image/png;base64,{'QUJD' * 200}'><table><tr><td>1</td><td>m²</td></tr></table><p>{'QUJD' * 200}</p></body></html>"
+        f"<img src='data:image/png;base64,{'QUJD' * 200}'><table><tr><td>1</td><td>m²</td></tr></table>"
+        f"<p>{'QUJD' * 200}</p></body></html>"
     )
     outcome = run(markup.html_text, page.encode())
     assert outcome.text == "Erste Zeile\nzweite\n1 m²"
