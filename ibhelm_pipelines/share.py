@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.settings import Settings
 
-_INT64 = 1 << 63
-_TIME_LIMIT_NS = _INT64 - 1
+INT64_MAX = (1 << 63) - 1
 
 _TEXT = """\
 This file proves to IBHelm that the share is mounted. Please leave it where it is.
@@ -31,12 +30,12 @@ Made by `ibhelm init-share` on {date}.
 
 def signed64(number: int) -> int:
     """Return an unsigned 64-bit number, such as an inode, as Postgres' bigint holds it."""
-    return number - 2 * _INT64 if number >= _INT64 else number
+    return number - (1 << 64) if number > INT64_MAX else number
 
 
 def storable_time_ns(nanoseconds: int) -> int:
     """Return a file time as 64 bits can hold it; times beyond the year 2262 are kept as that year."""
-    return max(-_TIME_LIMIT_NS, min(nanoseconds, _TIME_LIMIT_NS))
+    return max(-INT64_MAX, min(nanoseconds, INT64_MAX))
 
 
 @dataclass(frozen=True, kw_only=True)

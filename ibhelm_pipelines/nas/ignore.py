@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ibhelm_pipelines.settings import Settings
 
 HIDDEN = "hidden"
@@ -22,20 +24,25 @@ SPECIAL = "device, socket or pipe"
 
 @dataclass(frozen=True, kw_only=True)
 class IgnoreRules:
-    """Compiled rules; names are compared without regard to case, as the Windows clients of the share do."""
+    """Compiled rules; names are compared without regard to case, as the Windows clients of the share do.
 
+    Attributes:
+        leaves_out_file: tells of a file's name whether it is left out; one call of a compiled pattern.
+    """
+
+    leaves_out_file: Callable[[str], object]
     folders: re.Pattern[str]
-    files: re.Pattern[str]
-    patterns: tuple[str, ...]
+    file_patterns: tuple[str, ...]
     hidden: bool
 
     @classmethod
     def from_settings(cls, settings: Settings) -> IgnoreRules:
         """Compile the patterns of the settings."""
+        hidden = (".*",) if settings.ignore_hidden else ()
         return cls(
+            leaves_out_file=_compile((*settings.ignored_files, *hidden)).match,
             folders=_compile(settings.ignored_folders),
-            files=_compile(settings.ignored_files),
-            patterns=settings.ignored_files,
+            file_patterns=settings.ignored_files,
             hidden=settings.ignore_hidden,
         )
 
@@ -45,11 +52,10 @@ class IgnoreRules:
             return name
         return HIDDEN if self.hidden and name.startswith(".") else None
 
-    def file_reason(self, name: str) -> str | None:
-        """Return why a file is not recorded, or None."""
-        if self.files.match(name):
-            return next(p for p in self.patterns if fnmatch.fnmatchcase(name.casefold(), p.casefold()))
-        return HIDDEN if self.hidden and name[0] == "." else None
+    def file_reason(self, name: str) -> str:
+        """Return why a file that is left out is: the pattern that it fits, or that it is hidden."""
+        fitting = (p for p in self.file_patterns if fnmatch.fnmatchcase(name.casefold(), p.casefold()))
+        return next(fitting, HIDDEN)
 
 
 def _compile(patterns: tuple[str, ...]) -> re.Pattern[str]:

@@ -182,7 +182,7 @@ class _Scan:
         snapshot = take_snapshot(
             self._connection,
             self._walker.walk(),
-            folders=self._folders,
+            read_fingerprints=self._read_fingerprints,
             nas_url=self._nas_url(),
             on_files=lambda count: self._progress.add(files_seen=count),
         )
@@ -192,6 +192,10 @@ class _Scan:
             self.report.of(folder).seen = count
         for problem in self._walker.log.unreadable:
             self._problems.add_unreadable(problem)
+
+    def _read_fingerprints(self) -> dict[int, str]:
+        with connect(self._settings.require_database_url(), application="scan fingerprints") as connection:
+            return dict(connection.execute(self._sql["fingerprints"], {"folders": self._folders}).fetchall())
 
     def _nas_url(self) -> str:
         return (self._settings.nas_url or f"file://{self._settings.nas_root}").rstrip("/")

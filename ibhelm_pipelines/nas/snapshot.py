@@ -12,6 +12,7 @@ import hashlib
 import pwd
 import struct
 from collections import Counter
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,12 +21,14 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.nas.names import directory_key, display, extension, join, url_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator
 
     import psycopg
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.nas.walk import Directory
+
+MOST_HELD_DIRECTORIES = 30_000
 
 _STAT = struct.Struct(">qqq")
 _COPY_SEEN = (
@@ -36,10 +39,9 @@ _COPY_SEEN = (
 
 @dataclass(kw_only=True)
 class Snapshot:
-    """What was seen: files per folder, and which directories differ from the tables."""
+    """What was seen: files per folder."""
 
     files_by_folder: Counter[str] = field(default_factory=Counter)
-    differing: int = 0
 
 
 def directory_digest(directory: Directory) -> str:
@@ -55,7 +57,7 @@ def take_snapshot(
     connection: Connection,
     directories: Iterable[Directory],
     *,
-    folders: Sequence[str] | None,
+    read_fingerprints: Callable[[], dict[int, str]],
     nas_url: str,
     on_files: Callable[[int], None],
 ) -> Snapshot:
@@ -64,56 +66,83 @@ def take_snapshot(
     Args:
         connection: of the scan; its working tables exist.
         directories: the walk.
-        folders: the scope of the walk, None for all.
+        read_fingerprints: asks Postgres for its digests; called in a thread, so that Postgres computes them while
+            we walk.
         nas_url: prefix of the links to files, without a slash at its end.
         on_files: called with the number of files of each directory.
     """
-    sql = load_queries("nas")
-    known: dict[int, str] = dict(connection.execute(sql["fingerprints"], {"folders": folders}).fetchall())
     snapshot = Snapshot()
-    touched: list[int] = []
-    with connection.cursor() as cursor:
+    with ThreadPoolExecutor(1, thread_name_prefix="fingerprints") as thread, connection.cursor() as cursor:
+        known = thread.submit(read_fingerprints)
         with cursor.copy(_COPY_SEEN) as copy:
-            for directory in directories:
-                if not directory.files:
-                    continue
-                snapshot.files_by_folder[directory.folder] += len(directory.files)
-                on_files(len(directory.files))
-                key = directory_key(directory.raw_path)
-                if known.pop(key, None) != directory_digest(directory):
-                    touched.append(key)
-                    snapshot.differing = _copy_directory(copy, directory, key, nas_url, snapshot.differing)
-        touched += known  # what the walk did not meet, or met only after its digest was gone
+            touched = _copy_differing(copy, _counted(directories, snapshot, on_files), known, nas_url)
+        touched += known.result()  # what the walk did not meet
         with cursor.copy("copy touched (directory_key) from stdin") as copy:
             for key in touched:
                 copy.write_row((key,))
-    connection.execute(sql["index_seen"])
+    connection.execute(load_queries("nas")["index_seen"])
     return snapshot
+
+
+def _counted(
+    directories: Iterable[Directory], snapshot: Snapshot, on_files: Callable[[int], None]
+) -> Iterator[Directory]:
+    for directory in directories:
+        if directory.files:
+            snapshot.files_by_folder[directory.folder] += len(directory.files)
+            on_files(len(directory.files))
+            yield directory
+
+
+def _copy_differing(
+    copy: psycopg.Copy, directories: Iterator[Directory], known: Future[dict[int, str]], nas_url: str
+) -> list[int]:
+    """Copy the directories whose digest is not the known one; return their keys, and leave in `known` what was not
+    met."""
+    touched: list[int] = []
+    ordinal = 0
+    for directory in _held_until(known, directories):
+        key = directory_key(directory.raw_path)
+        if known.result().pop(key, None) != directory_digest(directory):
+            touched.append(key)
+            ordinal = _copy_directory(copy, directory, key, nas_url, ordinal)
+    return touched
+
+
+def _held_until(known: Future[dict[int, str]], directories: Iterator[Directory]) -> Iterator[Directory]:
+    """Go on walking while Postgres computes; what was met meanwhile comes first, at most a second's worth of names."""
+    held: list[Directory] = []
+    for directory in directories:
+        held.append(directory)
+        if known.done() or len(held) >= MOST_HELD_DIRECTORIES:
+            yield from held
+            held.clear()
+    yield from held
 
 
 def _copy_directory(copy: psycopg.Copy, directory: Directory, key: int, nas_url: str, ordinal: int) -> int:
     shown = display(directory.raw_path)
     path_prefix = f"{shown}/" if shown else ""
     url_prefix = f"{nas_url}/{url_path(directory.raw_path)}/" if directory.raw_path else f"{nas_url}/"
-    for entry in directory.files:
+    for raw_name, size, mtime_ns, inode, uid in directory.files:
         ordinal += 1
-        name = display(entry.raw_name)
+        name = display(raw_name)
         copy.write_row(
             (
                 ordinal,
                 key,
                 directory.raw_path,
-                entry.raw_name,
-                join(directory.raw_path, entry.raw_name),
+                raw_name,
+                join(directory.raw_path, raw_name),
                 directory.folder,
                 path_prefix + name,
                 name,
                 extension(name),
-                url_prefix + url_path(entry.raw_name),
-                _owner(entry.uid),
-                entry.size,
-                entry.mtime_ns,
-                entry.inode,
+                url_prefix + url_path(raw_name),
+                _owner(uid),
+                size,
+                mtime_ns,
+                inode,
             )
         )
     return ordinal
