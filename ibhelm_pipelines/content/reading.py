@@ -97,9 +97,10 @@ def read_somewhere(
             kind, outcome = read(place)
         except (ContentChangedError, FileUnreadableError) as error:
             outcome = Outcome(state="failed", reason=error.problem, transient=True, unread=True)
-        if not outcome.transient:
+        if outcome.transient:
+            Share.open(settings)  # before a file is blamed
+        if not outcome.unread:
             break
-        Share.open(settings)
     return kind, outcome
 
 

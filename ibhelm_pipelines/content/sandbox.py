@@ -158,13 +158,13 @@ class _Worker:
         self._silent = False
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=jail.serve, args=(theirs, memory_mb), name="reader", daemon=True)
-        self._process.start()
+        try:
+            self._process.start()
+        except (OSError, EOFError) as error:  # the fork server itself does not start
+            raise _cannot_start(str(error)) from error
         theirs.close()
         if self._hear(START_SECONDS) != jail.READY:
-            raise TransientError(
-                f"A worker process that opens files did not start ({_name_exit(self.end())}).",
-                next_step="Check free memory and the process limit of this machine.",
-            )
+            raise _cannot_start(_name_exit(self.end()))
 
     def ask(self, perform: Callable[[Job], Outcome], job: Job, seconds: float) -> object:
         """Return the outcome, or _TIME_IS_UP, or _DIED."""
@@ -200,6 +200,13 @@ class _Worker:
         except (EOFError, OSError):
             self._silent = True
             return _DIED
+
+
+def _cannot_start(reason: str) -> TransientError:
+    return TransientError(
+        f"A worker process that opens files did not start ({reason}).",
+        next_step="Check free memory and the process limit of this machine.",
+    )
 
 
 def _name_exit(status: int) -> str:
