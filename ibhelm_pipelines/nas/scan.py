@@ -11,7 +11,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -20,15 +21,17 @@ from ibhelm_pipelines.db.connect import Connection, connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import IbhelmError, ScanBusyError
 from ibhelm_pipelines.nas.deletions import DeletionLimits, delete_vanished
+from ibhelm_pipelines.nas.fingerprint import Comparison
 from ibhelm_pipelines.nas.hash import Hasher
 from ibhelm_pipelines.nas.ignore import IgnoreRules
 from ibhelm_pipelines.nas.names import LOOSE
+from ibhelm_pipelines.nas.parallel import compare_share
 from ibhelm_pipelines.nas.problems import Problems
 from ibhelm_pipelines.nas.progress import Progress
 from ibhelm_pipelines.nas.reading import ReadFiles
 from ibhelm_pipelines.nas.reconcile import Reconciler
 from ibhelm_pipelines.nas.report import ScanReport
-from ibhelm_pipelines.nas.snapshot import take_snapshot
+from ibhelm_pipelines.nas.snapshot import copy_differing, mark_touched
 from ibhelm_pipelines.nas.verify import verify_due
 from ibhelm_pipelines.nas.walk import Walker
 from ibhelm_pipelines.share import Share
@@ -36,6 +39,7 @@ from ibhelm_pipelines.share import Share
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ibhelm_pipelines.nas.fingerprint import Fingerprints
     from ibhelm_pipelines.settings import Settings
 
 LOCK_WAIT = "60s"
@@ -179,21 +183,27 @@ class _Scan:
 
     def _walk(self) -> None:
         self._connection.execute(self._sql["create_working_tables"])
-        snapshot = take_snapshot(
-            self._connection,
-            self._walker.walk(),
-            read_fingerprints=self._read_fingerprints,
-            nas_url=self._nas_url(),
-            on_files=lambda count: self._progress.add(files_seen=count),
-        )
+        comparison = Comparison()
+        with ThreadPoolExecutor(1, thread_name_prefix="fingerprints") as thread:
+            known = thread.submit(self._read_fingerprints)  # Postgres computes them while we walk
+            differing = compare_share(self._walker, known, comparison, on_files=self._on_files)
+            with closing(differing):
+                keys = copy_differing(self._connection, differing, nas_url=self._nas_url())
+            mark_touched(self._connection, keys | (known.result().keys() - comparison.unchanged))
         self._share.check()
+        self._note_walk(comparison)
+
+    def _note_walk(self, comparison: Comparison) -> None:
         self.report.ignored = dict(self._walker.log.ignored)
-        for folder, count in snapshot.files_by_folder.items():
+        for folder, count in comparison.files_by_folder.items():
             self.report.of(folder).seen = count
         for problem in self._walker.log.unreadable:
             self._problems.add_unreadable(problem)
 
-    def _read_fingerprints(self) -> dict[int, str]:
+    def _on_files(self, count: int) -> None:
+        self._progress.add(files_seen=count)
+
+    def _read_fingerprints(self) -> Fingerprints:
         with connect(self._settings.require_database_url(), application="scan fingerprints") as connection:
             return dict(connection.execute(self._sql["fingerprints"], {"folders": self._folders}).fetchall())
 

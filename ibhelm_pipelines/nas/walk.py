@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.nas.ignore import SPECIAL, SYMLINK, IgnoreRules
@@ -39,6 +39,13 @@ class Directory:
     files: list[FileEntry]
 
 
+class Start(NamedTuple):
+    """A directory at the level of the project folders; two that differ only in Unicode form are one folder."""
+
+    raw_path: bytes
+    folder: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Unreadable:
     """A path that the walk could not read. Nothing is known of what stands below it."""
@@ -60,6 +67,11 @@ class WalkLog:
     folders: dict[str, bytes] = field(default_factory=dict)
     """The project folders that are on the disk, with the raw path of one directory of each."""
 
+    def add(self, other: WalkLog) -> None:
+        """Take in what another walk met."""
+        self.ignored += other.ignored
+        self.unreadable += other.unreadable
+
 
 class Walker:
     """Walks the share, or some folders of it."""
@@ -67,11 +79,12 @@ class Walker:
     def __init__(
         self, root: bytes, rules: IgnoreRules, *, folder_depth: int, folders: Collection[str] | None = None
     ) -> None:
-        self._root = root
-        self._rules = rules
-        self._folder_depth = folder_depth
+        self.root = root
+        self.rules = rules
+        self.folder_depth = folder_depth
         self._scope = None if folders is None else frozenset(folders)
         self.log = WalkLog()
+        self.starts: list[Start] = []
 
     def walk(self) -> Iterator[Directory]:
         """Yield every directory of the scope, parents first.
@@ -79,24 +92,40 @@ class Walker:
         Raises:
             ShareUnavailableError: the root itself cannot be read.
         """
+        yield from self.walk_top()
+        for start in self.starts:
+            yield from self.walk_folder(start)
+
+    def walk_top(self) -> Iterator[Directory]:
+        """Yield the directories above the project folders, and find those folders: `starts` and `log.folders`.
+
+        Raises:
+            ShareUnavailableError: the root itself cannot be read.
+        """
         yield from self._walk_below(self._open_root(), b"", LOOSE, 0)
+
+    def walk_folder(self, start: Start) -> Iterator[Directory]:
+        """Yield a project folder's directories, parents first."""
+        root_fd = self._open_root()
+        try:
+            fd = self._open_child(start.raw_path, root_fd, start.raw_path, start.folder)
+        finally:
+            os.close(root_fd)
+        if fd is not None:
+            yield from self._walk_below(fd, start.raw_path, start.folder, self.folder_depth)
 
     def list_folders(self) -> dict[str, bytes]:
         """Return the project folders on the disk without entering them."""
-        scope, self._scope = self._scope, frozenset()
-        try:
-            for _ in self.walk():
-                pass
-        finally:
-            self._scope = scope
+        for _ in self.walk_top():
+            pass
         return self.log.folders
 
     def _open_root(self) -> int:
         try:
-            return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            return os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
             raise ShareUnavailableError(
-                f"The NAS root {os.fsdecode(self._root)} cannot be read ({error.strerror}).",
+                f"The NAS root {os.fsdecode(self.root)} cannot be read ({error.strerror}).",
                 next_step="Check the mount and its permissions.",
             ) from error
 
@@ -124,26 +153,25 @@ class Walker:
             while subfolders:
                 name = subfolders.pop()
                 raw_path, depth = join(parent_path, os.fsencode(name)), parent_depth + 1
-                folder = self._folder_of(raw_path, depth, parent_folder)
-                if depth >= self._folder_depth and not self._wanted(folder):
+                if depth == self.folder_depth:
+                    self._add_start(raw_path)
                     continue
-                fd = self._open_child(name, parent_fd, raw_path, folder)
+                fd = self._open_child(name, parent_fd, raw_path, parent_folder)
                 if fd is not None:
-                    return fd, raw_path, folder, depth
+                    return fd, raw_path, parent_folder, depth
             os.close(stack.pop()[0])
         return None
 
-    def _folder_of(self, raw_path: bytes, depth: int, parent_folder: str) -> str:
-        if depth != self._folder_depth:
-            return parent_folder
+    def _add_start(self, raw_path: bytes) -> None:
         folder = folder_key(raw_path)
         self.log.folders.setdefault(folder, raw_path)
-        return folder
+        if self._wanted(folder):
+            self.starts.append(Start(raw_path, folder))
 
     def _wanted(self, folder: str) -> bool:
         return self._scope is None or folder in self._scope
 
-    def _open_child(self, name: str, parent_fd: int, raw_path: bytes, folder: str) -> int | None:
+    def _open_child(self, name: str | bytes, parent_fd: int, raw_path: bytes, folder: str) -> int | None:
         try:
             return os.open(name, _OPEN_DIRECTORY, dir_fd=parent_fd)
         except OSError as error:
@@ -184,14 +212,14 @@ class Walker:
     ) -> None:
         """Sort entries into files and others. The innermost loop of a scan: written out, with nothing looked up
         twice."""
-        is_left_out, encode = self._rules.leaves_out_file, os.fsencode
+        is_left_out, encode = self.rules.leaves_out_file, os.fsencode
         for entry in entries:
             if not entry.is_file(follow_symlinks=False):
                 others.append(entry)
                 continue
             name = entry.name
             if is_left_out(name):
-                self.log.ignored[self._rules.file_reason(name)] += 1
+                self.log.ignored[self.rules.file_reason(name)] += 1
                 continue
             try:
                 stat = entry.stat(follow_symlinks=False)
@@ -206,7 +234,7 @@ class Walker:
     def _is_entered(self, entry: os.DirEntry[str]) -> bool:
         """Tell whether an entry is a folder of the office; what is left out is counted."""
         if entry.is_dir(follow_symlinks=False):
-            reason = self._rules.folder_reason(entry.name)
+            reason = self.rules.folder_reason(entry.name)
             if reason is None:
                 return True
         else:
