@@ -67,33 +67,30 @@ def test_a_share_walked_by_many_processes_is_stored_and_then_left_alone(settings
     assert (report.total.moved, report.total.deleted, report.bytes_hashed) == (17, 1, 0)
 
 
-@pytest.mark.parametrize("when", ["at its start", "at its end"])
+@pytest.mark.parametrize("when", ["at its start", "half way"])
+@pytest.mark.parametrize("which", [0, 2])
 def test_a_walking_process_that_dies_ends_the_scan_and_deletes_nothing(
-    settings: Settings, nas: Nas, monkeypatch: pytest.MonkeyPatch, when: str
+    settings: Settings, nas: Nas, monkeypatch: pytest.MonkeyPatch, when: str, which: int
 ) -> None:
     scan(settings)
     before = nas.live()
     nas.path("projekte/2/sub 2/2.txt").unlink()
-    hear = parallel._hear
     children: list[int] = []
-    original = subprocess.Popen.__init__
+    popen_init, tell = subprocess.Popen.__init__, parallel._tell
 
-    def remember(self: Any, *args: Any, **options: Any) -> None:
-        original(self, *args, **options)
+    def start(self: Any, *args: Any, **options: Any) -> None:
+        popen_init(self, *args, **options)
         children.append(self.pid)
-        if when == "at its start":
+        if when == "at its start" and len(children) == which + 1:
             os.kill(self.pid, signal.SIGKILL)
 
-    def kill_the_last(process: Any) -> Any:
-        if when == "at its end":
-            os.kill(children[-1], signal.SIGSTOP)
-            news = hear(process)
-            os.kill(children[-1], signal.SIGKILL)
-            return news
-        return hear(process)
+    def send(process: Any, message: Any) -> None:
+        if when == "half way" and isinstance(message, dict):  # without the digests no process can have ended
+            os.kill(children[which], signal.SIGKILL)
+        tell(process, message)
 
-    monkeypatch.setattr(subprocess.Popen, "__init__", remember)
-    monkeypatch.setattr(parallel, "_hear", kill_the_last)
+    monkeypatch.setattr(subprocess.Popen, "__init__", start)
+    monkeypatch.setattr(parallel, "_tell", send)
     with pytest.raises(TransientError, match="before its time"):
         scan(settings)
     monkeypatch.undo()
