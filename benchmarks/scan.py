@@ -120,11 +120,11 @@ def measure(root: Path, settings: Settings, files: int) -> None:
         ratios.append(seconds / reference)
         print(f"no change: {seconds:.2f} s, find {reference:.2f} s, ratio {ratios[-1]:.2f}, {memory} MiB")
     print(f"no change: median {statistics.median(ratios):.2f} x find")
-    measure_rename(root, settings)
+    measure_rename(root, settings, files)
 
 
-def measure_rename(root: Path, settings: Settings) -> None:
-    projects = sorted((root / "projekte").iterdir())[: max(1, RENAMED_FILES * PROJECTS // 300_000)]
+def measure_rename(root: Path, settings: Settings, files: int) -> None:
+    projects = sorted((root / "projekte").iterdir())[: -(-RENAMED_FILES * PROJECTS // files)]
     old, new = root / "projekte", root / "umbenannt"
     new.mkdir()
     for project in projects:

@@ -13,6 +13,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -225,15 +226,16 @@ class _Scan:
             self._connection,
             reconciler,
             self.report,
-            complete_folders=self._complete_folders(),
+            complete_folders=self._complete_folders,
             limits=DeletionLimits(files=self._settings.max_deletions, percent=self._settings.max_deletion_percent),
             confirmed_scan=confirm_deletions,
             still_exists=self._still_exists,
             check_share=self._share.check,
         )
 
+    @cached_property
     def _complete_folders(self) -> set[str]:
-        """Folders of which we saw all. One that is not on the disk is seen whole when every level above the folders
+        """After the walk: folders of which we saw all. One that is not on the disk is seen whole when every level above the folders
         was."""
         incomplete = {u.folder for u in self._walker.log.unreadable}
         on_disk = {LOOSE, *self._walker.log.folders}
@@ -246,7 +248,7 @@ class _Scan:
         return on_disk if self._folders is None else on_disk & set(self._folders)
 
     def _finish(self, started: float) -> None:
-        complete = self._complete_folders()
+        complete = self._complete_folders
         on_disk = self._scope_on_disk()
         # A folder below an unreadable level is neither on the disk nor complete: of that one we say nothing.
         recorded = sorted(on_disk | complete)
