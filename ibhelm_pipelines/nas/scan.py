@@ -235,8 +235,10 @@ class _Scan:
 
     @cached_property
     def _complete_folders(self) -> set[str]:
-        """After the walk: folders of which we saw all. One that is not on the disk is seen whole when every level above the folders
-        was."""
+        """After the walk: folders of which we saw all.
+
+        One that is not on the disk is seen whole when every level above the project folders was.
+        """
         incomplete = {u.folder for u in self._walker.log.unreadable}
         on_disk = {LOOSE, *self._walker.log.folders}
         known = {row[0] for row in self._connection.execute(self._sql["known_folders"], {"folders": self._folders})}
