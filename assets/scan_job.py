@@ -40,7 +40,7 @@ class ScanConfig(dg.Config):
     """What to scan, and how thoroughly."""
 
     folders: list[str] | None = Field(default=None, description="Folder keys; all of them when left out")
-    deep: bool = Field(default=False, description="Visit every directory, and re-read a thirtieth of the contents")
+    deep: bool = Field(default=False, description="Also re-read a thirtieth of the files, against bit rot")
     confirm_deletions: int | None = Field(
         default=None, description="Id of the scan whose refused deletions an operator has confirmed"
     )

@@ -70,7 +70,7 @@ class Outcome:
 
 @click.command("scan")
 @click.argument("folders", nargs=-1)
-@click.option("--deep", is_flag=True, help="Visit every directory, and re-read the contents whose turn it is.")
+@click.option("--deep", is_flag=True, help="Also re-read the files whose turn it is.")
 @click.option(
     "--confirm-deletions", type=int, metavar="SCAN_ID", help="Allow the deletions that this scan refused, once."
 )
