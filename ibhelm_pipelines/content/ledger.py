@@ -21,6 +21,7 @@ from ibhelm_pipelines.content.outcome import Outcome, Step
 from ibhelm_pipelines.content.source import Place
 from ibhelm_pipelines.db.connect import Connection, connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.errors import DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,7 +136,7 @@ class Ledger:
                 with translated_errors():
                     self._connection.execute(self._queries[name], values)
                     return
-            except Exception as error:
+            except DatabaseUnavailableError as error:
                 if attempt == DEADLOCK_RETRIES or not isinstance(error.__cause__, postgres_errors.DeadlockDetected):
                     raise
 
