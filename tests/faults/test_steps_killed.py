@@ -1,0 +1,151 @@
+"""kill -9 of the derived steps between any two of their statements and S3 calls: no row names an object that is not
+there, nothing is done twice, and the next run ends where an undisturbed one does.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+import pymupdf
+import pytest
+from nas_tree import Nas
+
+from ibhelm_pipelines.content.steps import run_step
+from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.objects.store import ObjectStore
+from ibhelm_pipelines.settings import Settings
+
+POINTS_IN_CI = 16
+SEED = 20_261_122
+
+# The whole run in a process of its own, which kills itself before its N-th statement or S3 call and prints how many
+# there were.
+RUN = """
+import itertools, json, os, signal, sys
+import botocore.client, psycopg
+from ibhelm_pipelines.content.steps import run_step
+from ibhelm_pipelines.settings import Settings
+
+settings, die_at = Settings(_env_file=None, **json.loads(sys.argv[1])), int(sys.argv[2])
+calls = itertools.count(1)
+
+def counted(method):
+    def call(*args, **kwargs):
+        if next(calls) == die_at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return method(*args, **kwargs)
+    return call
+
+for name in ("execute", "executemany"):
+    setattr(psycopg.Cursor, name, counted(getattr(psycopg.Cursor, name)))
+botocore.client.BaseClient._make_api_call = counted(botocore.client.BaseClient._make_api_call)
+for step in ("store", "thumbnail", "text"):
+    run_step(step, settings)
+print(next(calls) - 1)
+"""
+
+STEPS = ("store", "thumbnail", "text")
+
+
+@pytest.fixture
+def nas(settings: Settings) -> Nas:
+    nas = Nas(settings)
+    for i in range(6):
+        nas.write(f"projekte/A/brief {i}.txt", f"Sehr geehrte Damen und Herren, {i}")
+    document = pymupdf.open()
+    document.new_page().insert_text((72, 72), "Angebot")
+    nas.write("projekte/A/angebot.pdf", document.tobytes())
+    document.close()
+    nas.write("projekte/B/kopie.txt", "Sehr geehrte Damen und Herren, 0")
+    nas.write("projekte/B/kaputt.pdf", "%PDF-1.7 broken")
+    nas.write("projekte/B/leer.txt", "")
+    nas.write("projekte/B/plan.dwg", "AC1032 not really")
+    scan(settings)
+    return nas
+
+
+def run(settings: Settings, die_at: int = 0) -> int | None:
+    """Run all steps in a process; return how many calls it made, None when it was killed."""
+    fields = {
+        "nas_root": str(settings.nas_root),
+        "state_dir": str(settings.state_dir),
+        "database_url": settings.require_database_url(),
+        "s3_endpoint": settings.require_s3_endpoint(),
+        "s3_bucket": settings.s3_bucket,
+        "content_workers": 1,
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(fields), str(die_at)], capture_output=True, text=True, check=False
+    )
+    if done.returncode == -signal.SIGKILL:
+        return None
+    assert done.returncode == 0, done.stderr
+    return int(done.stdout)
+
+
+def essence(nas: Nas, settings: Settings) -> dict[str, Any]:
+    with ObjectStore(settings) as objects:
+        keys = sorted(objects.list_keys(""))
+    return {
+        "results": sorted(nas.rows("select content_hash, step, state, reason, attempts from ops.step_results")),
+        "objects": keys,
+        "rows": sorted(key for (key,) in nas.rows("select key from ops.stored_objects")),
+        "texts": sorted(nas.rows("select content_hash, text from content_texts")),
+        "previews": sorted(nas.rows("select path, thumbnail is not null from files")),
+    }
+
+
+def assert_no_row_without_its_object(nas: Nas, settings: Settings) -> None:
+    with ObjectStore(settings) as objects:
+        present = set(objects.list_keys(""))
+    assert {key for (key,) in nas.rows("select key from ops.stored_objects")} <= present
+    done = "select content_hash from ops.step_results r where step = 'store' and state = 'ok' and not exists ("
+    done += " select from ops.stored_objects o where o.content_hash = r.content_hash and o.kind = 'original')"
+    assert nas.rows(done) == []
+
+
+def reset(nas: Nas, settings: Settings) -> None:
+    with psycopg.connect(nas.url) as connection:
+        connection.execute("delete from ops.step_results")
+        connection.execute("delete from ops.stored_objects")
+        connection.execute("delete from content_texts")
+        connection.execute("update files set thumbnail = null")
+    with ObjectStore(settings) as objects:
+        for key in list(objects.list_keys("")):
+            objects.delete(key)
+
+
+def check_kills(nas: Nas, settings: Settings, points: list[int], expected: dict[str, Any]) -> None:
+    for point in points:
+        reset(nas, settings)
+        assert run(settings, die_at=point) is None
+        assert_no_row_without_its_object(nas, settings)
+        for step in STEPS:
+            run_step(step, settings)
+        assert essence(nas, settings) == expected, f"killed before call {point}"
+
+
+def undisturbed(nas: Nas, settings: Settings) -> tuple[dict[str, Any], int]:
+    calls = run(settings)
+    assert calls is not None
+    return essence(nas, settings), calls
+
+
+@pytest.mark.parametrize("half", [0, 1])
+def test_steps_killed_at_any_call_are_finished_by_the_next_run(settings: Settings, nas: Nas, half: int) -> None:
+    expected, calls = undisturbed(nas, settings)
+    assert expected["objects"] == expected["rows"]
+    points = random.Random(SEED).sample(range(1, calls + 1), min(POINTS_IN_CI, calls))
+    check_kills(nas, settings, points[half::2], expected)
+
+
+@pytest.mark.soak
+def test_steps_killed_at_every_call_are_finished_by_the_next_run(settings: Settings, nas: Nas) -> None:
+    expected, calls = undisturbed(nas, settings)
+    check_kills(nas, settings, list(range(1, calls + 1)), expected)
