@@ -126,20 +126,21 @@ def test_files_that_vanish_move_or_turn_into_folders_while_they_are_read_are_set
     nas.assert_equals_disk()
 
 
-@pytest.mark.parametrize("target", ["0", "2", "3"])  # read before the old place or after it
+# In whatever order the folders are read, in one of these cases the new place is read before the old one.
+@pytest.mark.parametrize(("source", "target"), [("0", "1"), ("1", "2"), ("2", "3"), ("3", "0")])
 def test_a_folder_that_moves_while_the_share_is_walked_makes_the_scan_incomplete_and_deletes_nothing(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, target: str
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, source: str, target: str
 ) -> None:
     nas = Nas(settings)
     fill(nas, 100)
-    nas.write("projekte/1/tief/plan.txt", "deep")
+    nas.write(f"projekte/{source}/tief/plan.txt", "deep")
     scan(settings)
-    plan = nas.file_id("projekte/1/tief/plan.txt")
+    plan = nas.file_id(f"projekte/{source}/tief/plan.txt")
     original = Walker._open_child
 
     def move_first(self: Walker, name: str, parent_fd: int, raw_path: bytes, folder: str) -> int | None:
-        if name == "tief" and nas.path("projekte/1/tief").exists():
-            nas.move("projekte/1/tief", f"projekte/{target}/tief")
+        if name == "tief" and nas.path(f"projekte/{source}/tief").exists():
+            nas.move(f"projekte/{source}/tief", f"projekte/{target}/tief")
         return original(self, name, parent_fd, raw_path, folder)
 
     monkeypatch.setattr(Walker, "_open_child", move_first)
@@ -149,6 +150,21 @@ def test_a_folder_that_moves_while_the_share_is_walked_makes_the_scan_incomplete
     assert scan(settings).state == "complete"
     nas.assert_equals_disk()
     assert nas.file_id(f"projekte/{target}/tief/plan.txt") == plan
+
+
+def test_a_file_that_is_back_before_it_would_be_deleted_stays(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nas = Nas(settings)
+    fill(nas, 100)
+    scan(settings)
+    nas.path("projekte/1/1.txt").unlink()
+    nas.write("projekte/2/new.txt", "new")
+    during_hash(monkeypatch, 1, lambda: nas.write("projekte/1/1.txt", "text 1"))
+    assert scan(settings).total.deleted == 0
+    monkeypatch.undo()
+    scan(settings)
+    nas.assert_equals_disk()
 
 
 def test_scans_of_the_share_and_of_its_folders_at_once_invent_and_lose_nothing(settings: Settings) -> None:

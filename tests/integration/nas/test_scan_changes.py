@@ -204,13 +204,13 @@ def test_a_new_file_on_a_reused_inode_number_is_a_new_file(settings: Settings, n
     """Inode numbers come back at once on ext4; only the birth time tells the two apart."""
     for i in range(30):
         nas.write(f"keep/x/{i}", f"{i}")
-    inode = nas.write("alt.txt", "old").stat().st_ino
+    nas.write("alt.txt", "old")
     scan(settings)
     before = nas.file_id("alt.txt")
     nas.path("alt.txt").unlink()
-    reused = nas.write("neu.txt", "brand new")
-    if reused.stat().st_ino != inode:
-        pytest.skip("this file system did not reuse the inode number")
+    reused = nas.write("neu.txt", "brand new").stat().st_ino
+    with psycopg.connect(nas.url) as connection:  # file systems reuse numbers when they like; here it is certain
+        connection.execute("update ops.disk_entries set inode = %s where file_id = %s", [reused, before])
     scan(settings)
     nas.assert_equals_disk()
     assert nas.file_id("neu.txt") != before
