@@ -67,8 +67,10 @@ class Sandbox:
         self._closed = True
         for slot in self._all_slots:
             slot.interrupt()
-        for _ in self._all_slots:
-            self._slots.get().discard()
+        slots = [self._slots.get() for _ in self._all_slots]
+        for slot in slots:
+            slot.discard()
+            self._slots.put(slot)  # for whoever comes now, to find that all is over instead of waiting for ever
 
     def run(self, job: Job) -> Outcome:
         """Run one job in a worker.
@@ -79,6 +81,8 @@ class Sandbox:
         """
         slot = self._slots.get()
         try:
+            if self._closed:
+                raise CancelledError
             return self._judge(slot, job)
         finally:
             self._slots.put(slot)
