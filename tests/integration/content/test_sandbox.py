@@ -169,3 +169,11 @@ def test_workers_that_die_between_files_are_replaced(locked_in: Sandbox) -> None
     for worker in _workers():
         worker.kill()
     assert all(locked_in.run(job("well")).state == "ok" for _ in range(5))
+
+
+@pytest.mark.timeout(60)
+def test_who_comes_after_the_end_is_told_so_and_does_not_wait(settings: Settings) -> None:
+    with Sandbox(settings, perform=misbehave) as running:
+        pass
+    with pytest.raises(CancelledError):
+        running.run(job("sleep"))
