@@ -50,7 +50,8 @@ def translated_errors() -> Iterator[None]:
     except psycopg.OperationalError as error:
         raise DatabaseUnavailableError(
             f"Postgres does not answer, or gave up: {str(error).strip()}.",
-            next_step="See `ibhelm status`; `ibhelm up` starts the embedded one.",
+            next_step="`ibhelm up` starts the embedded one; of another one, check address and password in"
+            " IBHELM_DATABASE_URL.",
         ) from error
 
 
