@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ibhelm_pipelines.cli_live import watch_command, webhooks_command, work_command
 from ibhelm_pipelines.cli_scan import scan_command
 from ibhelm_pipelines.demo.run import demo_command
 from ibhelm_pipelines.errors import IbhelmError
@@ -75,8 +76,8 @@ def init_share(path: Path) -> None:
     click.echo(commands.init_share(path))
 
 
-main.add_command(scan_command)
-main.add_command(demo_command)
+for command in (scan_command, demo_command, watch_command, work_command, webhooks_command):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -85,6 +85,28 @@ class Settings(BaseSettings):
     content_seconds: int = Field(60, ge=1, le=3600, description="Longest time for one file and step, seconds")
     content_memory_mb: int = Field(1024, ge=256, description="Largest address space of one worker process, MiB")
     text_max_chars: int = Field(5_000_000, ge=1000, description="Characters of text that are kept of one file")
+
+    watch_mode: Literal["auto", "inotify", "poll"] = Field(
+        "auto",
+        description="How changes are noticed: by the kernel's word, by looking again and again; auto: by the mount",
+    )
+    watch_poll_seconds: float = Field(30, gt=0, description="Pause between two looks at a remote mount, seconds")
+    watch_quiet_seconds: float = Field(0.5, ge=0, description="A path is passed on when it was quiet for so long")
+    watch_hold_seconds: float = Field(5, gt=0, description="A path that is never quiet is passed on after so long")
+
+    webhooks_port: int = Field(
+        8010, ge=0, le=65535, description="Port of the webhook receiver on 127.0.0.1; 0 takes a free one"
+    )
+    teamwork_webhook_secret: SecretStr | None = Field(None, description="Token that signs Teamwork's webhooks")
+    missive_webhook_secret: SecretStr | None = Field(None, description="Validation secret of Missive's webhook rules")
+
+    alert_urls: SecretStr | None = Field(
+        None, description="Where alerts go: Apprise URLs (mail, Slack, Teams, ntfy ...), separated by spaces"
+    )
+    heartbeat_urls: SecretStr | None = Field(
+        None, description="SCHEDULE=URL, separated by spaces: asked after each good run of that schedule"
+    )
+    sentry_dsn: SecretStr | None = Field(None, description="Where errors in the code are reported (Sentry protocol)")
 
     @field_validator("ignored_folders", "ignored_files", mode="before")
     @classmethod
