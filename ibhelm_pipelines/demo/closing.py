@@ -12,10 +12,9 @@ from rich.text import Text
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.local.dagster_stack import WEBSERVER
 from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.postgres import find_binaries
-from ibhelm_pipelines.local.records import recorded
+from ibhelm_pipelines.local.records import WEBSERVER, recorded
 from ibhelm_pipelines.objects.store import MAX_LINK_SECONDS, ObjectStore
 
 if TYPE_CHECKING:

@@ -14,10 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ibhelm_pipelines.db import migrations
-from ibhelm_pipelines.local.dagster_stack import WEBSERVER
 from ibhelm_pipelines.local.doctor import examine, list_settings
 from ibhelm_pipelines.local.process import start_process, tail
-from ibhelm_pipelines.local.records import Report, log_file, read_report, recorded, supervisor_process
+from ibhelm_pipelines.local.records import WEBSERVER, Report, log_file, read_report, recorded, supervisor_process
 from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.status import open_points, stack_status, without_password
 from ibhelm_pipelines.local.storage import Storage, owner_url

@@ -55,16 +55,16 @@ class ProcessRecord:
             del _CHILDREN[self.pid]
         return self._process() is not None
 
-    def terminate(self, *, seconds: float, group: bool = False) -> bool:
+    def terminate(self, *, seconds: float, group: bool = False, children_first: bool = False) -> bool:
         """Ask the process to end, kill it when it has not ended in time, and return whether it ended by itself.
 
         Args:
             seconds: how long it may take.
-            group: whether its children are asked first and given the same time, and all that is left of its
-                descendants is killed in the end.
+            group: whether all that is left of its descendants is killed in the end.
+            children_first: whether its children are asked before it, and given the same time.
         """
         descendants = self._descendants() if group else []
-        children = [child for child in descendants if _answers_signals(child, parent=self.pid)]
+        children = [child for child in descendants if children_first and _answers_signals(child, parent=self.pid)]
         for child in children:
             _signal(child, psutil.Process.terminate)
         wait_until(lambda: not any(_runs(child) for child in children), seconds=seconds)

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-STOP_SECONDS = 30  # for each process of Dagster; the code server ends its runs in that time
+CODE_SERVER, WEBSERVER, DAEMON = "code server", "webserver", "daemon"
+WATCHER, WORKER, WEBHOOKS = "watcher", "worker", "webhook receiver"
+
+STOP_SECONDS = 30  # for each process; the code server ends its runs in that time, the worker what it has in hand
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +87,18 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def recorded(state_dir: Path) -> dict[str, tuple[ProcessRecord, int | None]]:
-    """Return Dagster's processes as last recorded, with their ports, in the order of their start."""
+    """Return the processes of the stack as last recorded, with their ports, in the order of their start."""
     entries = read_json(_records_file(state_dir))
     return {name: (ProcessRecord.from_json(entry), entry.get("port")) for name, entry in entries.items()}
 
 
 def stop_recorded(state_dir: Path) -> bool:
     """Stop the processes on record that still run, the last started first; return whether there were any."""
-    alive = [record for record, _ in recorded(state_dir).values() if record.alive()]
-    for record in reversed(alive):
-        record.terminate(seconds=STOP_SECONDS, group=True)
+    alive = [(name, record) for name, (record, _) in recorded(state_dir).items() if record.alive()]
+    for name, record in reversed(alive):
+        # The code server's children are runs, which say goodbye while it still stands. Those of a worker open files:
+        # ended under its hands, they would look like files that kill their readers.
+        record.terminate(seconds=STOP_SECONDS, group=True, children_first=name == CODE_SERVER)
     _records_file(state_dir).unlink(missing_ok=True)
     return bool(alive)
 
@@ -104,7 +109,7 @@ def log_file(state_dir: Path, name: str) -> Path:
 
 
 def write_records(state_dir: Path, records: dict[str, ProcessRecord], ports: dict[str, int]) -> None:
-    """Record Dagster's processes, in the order of their start."""
+    """Record the processes of the stack, in the order of their start."""
     entries = {name: {**record.to_json(), "port": ports.get(name)} for name, record in records.items()}
     write_json(_records_file(state_dir), entries)
 

@@ -11,13 +11,32 @@ from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.migrations import pending
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.local import dagster_process
-from ibhelm_pipelines.local.dagster_stack import CODE_SERVER, DAEMON, WEBSERVER
 from ibhelm_pipelines.local.ports import HOST
-from ibhelm_pipelines.local.records import log_file, recorded, supervisor_process
+from ibhelm_pipelines.local.records import (
+    CODE_SERVER,
+    DAEMON,
+    WATCHER,
+    WEBHOOKS,
+    WEBSERVER,
+    WORKER,
+    log_file,
+    recorded,
+    supervisor_process,
+)
+from ibhelm_pipelines.local.stack import process_names
 from ibhelm_pipelines.objects.store import ObjectStore
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
+
+TITLES = {
+    CODE_SERVER: "Dagster code server",
+    WEBSERVER: "Dagster webserver",
+    DAEMON: "Dagster daemon",
+    WATCHER: "Watcher",
+    WORKER: "Worker",
+    WEBHOOKS: "Webhook receiver",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +54,7 @@ class ServiceStatus:
 
 def stack_status(settings: Settings) -> list[ServiceStatus]:
     """Ask every service of the stack."""
-    return [_supervisor(settings), _database(settings), _object_store(settings), *_dagster(settings)]
+    return [_supervisor(settings), _database(settings), _object_store(settings), *_processes(settings)]
 
 
 def open_points(settings: Settings) -> list[str]:
@@ -77,15 +96,15 @@ def _object_store(settings: Settings) -> ServiceStatus:
     return ServiceStatus(name="S3", running=True, where=f"{settings.s3_endpoint}/{settings.s3_bucket}")
 
 
-def _dagster(settings: Settings) -> list[ServiceStatus]:
+def _processes(settings: Settings) -> list[ServiceStatus]:
     processes = recorded(settings.state_dir)
     found = []
-    for name in (CODE_SERVER, WEBSERVER, DAEMON):
+    for name in process_names(settings):
         record, port = processes.get(name, (None, None))
         alive = record is not None and record.alive()
         problem = "" if alive else f"not running; see {log_file(settings.state_dir, name)}"
         where = f"http://{HOST}:{port}" if port and name == WEBSERVER else f"{HOST}:{port}" if port else ""
-        found.append(ServiceStatus(name=f"Dagster {name}", running=alive, where=where, problem=problem))
+        found.append(ServiceStatus(name=TITLES[name], running=alive, where=where, problem=problem))
     return found if not all(status.running for status in found) else [*found, _dagster_health(processes[WEBSERVER][1])]
 
 

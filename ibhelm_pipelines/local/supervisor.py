@@ -1,4 +1,4 @@
-"""Keeps the stack up: Postgres, S3, then Dagster's code server, UI and daemon; stops it in the reverse order.
+"""Keeps the stack up: Postgres, S3, Dagster's code server, UI and daemon, the live lane; stops it in reverse order.
 
 Every process that it starts is on record before anything else happens, so that the next `up`, or `down`, can end what a
 kill -9 orphaned.
@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.local import dagster_process
-from ibhelm_pipelines.local.dagster_stack import DagsterProcesses, Kept
 from ibhelm_pipelines.local.process import trim_log, wait_until
 from ibhelm_pipelines.local.records import (
     STOP_SECONDS,
@@ -23,6 +22,7 @@ from ibhelm_pipelines.local.records import (
     supervisor_process,
     write_report,
 )
+from ibhelm_pipelines.local.stack import Kept, Stack
 from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.storage import Storage
 from ibhelm_pipelines.settings import load_settings
@@ -69,7 +69,7 @@ class Supervisor:
         self._state_dir = storage.configured.state_dir
         self._say = say
         self._backoffs: dict[str, Backoff] = {}
-        self._dagster: DagsterProcesses | None = None
+        self._stack: Stack | None = None
 
     def run(self, show: Callable[[Settings], None]) -> None:
         """Bring the stack up, show it, and keep it up until a signal says stop.
@@ -98,29 +98,29 @@ class Supervisor:
         write_report(self._state_dir, ready=False, problems=[])
         stop_recorded(self._state_dir)  # what a killed supervisor left, with addresses that may be old
         settings = self._storage.start(self._say)
-        self._say("Starting Dagster ...")
-        self._dagster = DagsterProcesses(settings)
-        self._dagster.start()
-        problems = self._wait_until_ready(self._dagster)
+        self._say("Starting Dagster and the live lane ...")
+        self._stack = Stack(settings)
+        self._stack.start()
+        problems = self._wait_until_ready(self._stack)
         write_report(self._state_dir, ready=not problems, problems=problems)
         for problem in problems:
             self._say(f"Not ready: {problem}")
         return settings
 
-    def _wait_until_ready(self, dagster: DagsterProcesses) -> list[str]:
+    def _wait_until_ready(self, stack: Stack) -> list[str]:
         latest: list[str] = []
 
         def ready_or_ended() -> bool:
-            latest[:] = dagster.problems() if dagster_process.answers(dagster.url) else ["the UI does not answer yet"]
-            return not latest or not all(kept.alive() for kept in dagster.kept())
+            latest[:] = stack.problems() if dagster_process.answers(stack.url) else ["the UI does not answer yet"]
+            return not latest or not all(kept.alive() for kept in stack.kept())
 
         wait_until(ready_or_ended, seconds=READY_SECONDS, poll_seconds=WATCH_SECONDS)
-        return dagster.problems() if latest else []
+        return stack.problems() if latest else []
 
     def _watch(self) -> NoReturn:
         while True:
             time.sleep(WATCH_SECONDS)
-            for kept in [*self._kept_storage(), *(self._dagster.kept() if self._dagster else [])]:
+            for kept in [*self._kept_storage(), *(self._stack.kept() if self._stack else [])]:
                 if not kept.alive():
                     self._restart(kept)
             for log in self._logs():
@@ -151,11 +151,11 @@ class Supervisor:
             yield Kept(name="S3 server", start=self._restart_storage, alive=lambda: s3.process() is not None)
 
     def _restart_storage(self) -> None:
-        """Start what ended. If somebody took its port meanwhile, Dagster must learn the new address."""
+        """Start what ended. If somebody took its port meanwhile, all others must learn the new address."""
         settings = self._storage.start(self._say)
-        if self._dagster and dagster_process.dagster_environment(settings).items() - self._dagster.environment.items():
-            self._dagster.stop()
-            self._dagster = DagsterProcesses(settings)
+        if self._stack and dagster_process.dagster_environment(settings).items() - self._stack.environment.items():
+            self._stack.stop()
+            self._stack = Stack(settings)
 
     def _stop(self) -> None:
         """Stop everything. Further signals are ignored meanwhile: half a stop helps nobody."""

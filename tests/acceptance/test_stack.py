@@ -17,9 +17,8 @@ import psycopg
 import pytest
 from dotenv import dotenv_values
 
-from ibhelm_pipelines.local.dagster_stack import CODE_SERVER, DAEMON, WEBSERVER
 from ibhelm_pipelines.local.process import wait_until
-from ibhelm_pipelines.local.records import recorded, supervisor_process
+from ibhelm_pipelines.local.records import CODE_SERVER, DAEMON, WATCHER, WEBSERVER, WORKER, recorded, supervisor_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -146,7 +145,7 @@ def _kill_the_supervisor(installation: Installation) -> None:
     assert (status, services["supervisor"]["running"], services["Postgres"]["running"]) == (1, False, True)
     assert installation.ibhelm("up", "--detach").returncode == 0
     assert not set(installation.pids().values()) & set(orphans.values())
-    assert set(orphans) == {CODE_SERVER, WEBSERVER, DAEMON}
+    assert set(orphans) == {CODE_SERVER, WEBSERVER, DAEMON, WATCHER, WORKER}
     assert not any(psutil.pid_exists(pid) and pid in installation.processes() for pid in orphans.values())
 
 

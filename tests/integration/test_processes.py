@@ -67,7 +67,7 @@ def test_a_group_ends_with_its_children(tmp_path: Path) -> None:
     record = _start(_PARENT, tmp_path)
     child = ProcessRecord.of(int(tail(tmp_path / "log")))
     assert child is not None
-    assert record.terminate(seconds=10, group=True)
+    assert record.terminate(seconds=10, group=True, children_first=True)
     assert not child.alive()
 
 

@@ -1,8 +1,13 @@
-"""The three processes of Dagster: the code server that holds our definitions, the UI, and the daemon."""
+"""The processes that serve the storage: Dagster's three (code server, UI, daemon) and those of the live lane.
+
+All of them read the addresses of the embedded services from the state folder when they start; if those change, the
+whole stack is made anew.
+"""
 
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
@@ -10,7 +15,17 @@ from typing import TYPE_CHECKING
 from ibhelm_pipelines.local import dagster_process
 from ibhelm_pipelines.local.ports import HOST, choose_port, is_free
 from ibhelm_pipelines.local.process import ProcessRecord, start_process, tail, wait_until
-from ibhelm_pipelines.local.records import log_file, stop_recorded, write_records
+from ibhelm_pipelines.local.records import (
+    CODE_SERVER,
+    DAEMON,
+    WATCHER,
+    WEBHOOKS,
+    WEBSERVER,
+    WORKER,
+    log_file,
+    stop_recorded,
+    write_records,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +34,6 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 LOAD_SECONDS = 60
-CODE_SERVER, WEBSERVER, DAEMON = "code server", "webserver", "daemon"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +46,8 @@ class Kept:
 
 
 @dataclass
-class DagsterProcesses:
-    """The three processes of Dagster.
+class Stack:
+    """The processes of one installation.
 
     Args:
         settings: with the addresses of the storage.
@@ -42,6 +56,7 @@ class DagsterProcesses:
     settings: Settings
     environment: dict[str, str] = field(init=False)
     ports: dict[str, int] = field(init=False)
+    commands: dict[str, list[str]] = field(init=False)
     records: dict[str, ProcessRecord] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -57,11 +72,25 @@ class DagsterProcesses:
                 variable="IBHELM_DAGSTER_PORT",
             ),
         }
+        if receives_webhooks(self.settings):
+            self.ports[WEBHOOKS] = choose_port(
+                self.settings.webhooks_port,
+                memory=home / "webhooks.port",
+                service="The webhook receiver",
+                variable="IBHELM_WEBHOOKS_PORT",
+            )
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("IBHELM_", "DAGSTER_"))},
             **dagster_process.dagster_environment(self.settings),
             "DAGSTER_CODE_HOST": HOST,
             "DAGSTER_CODE_PORT": str(self.ports[CODE_SERVER]),
+            **({"IBHELM_WEBHOOKS_PORT": str(self.ports[WEBHOOKS])} if WEBHOOKS in self.ports else {}),
+        }
+        self.commands = {
+            CODE_SERVER: dagster_process.code_server_command(self.ports[CODE_SERVER]),
+            WEBSERVER: dagster_process.webserver_command(self.ports[WEBSERVER]),
+            DAEMON: dagster_process.daemon_command(),
+            **_live_commands(self.settings),
         }
 
     @property
@@ -69,14 +98,14 @@ class DagsterProcesses:
         return f"http://{HOST}:{self.ports[WEBSERVER]}"
 
     def kept(self) -> list[Kept]:
-        """Return the three in the order of their start."""
+        """Return all of them in the order of their start."""
         return [
-            Kept(name=f"Dagster's {name}", start=partial(self._start, name), alive=partial(self._alive, name))
-            for name in (CODE_SERVER, WEBSERVER, DAEMON)
+            Kept(name=f"The {name}", start=partial(self._start, name), alive=partial(self._alive, name))
+            for name in self.commands
         ]
 
     def start(self) -> None:
-        """Start the three. The others find the code server at once if it listens already, else after ten seconds."""
+        """Start all. The others find the code server at once if it listens already, else after ten seconds."""
         code_server, *others = self.kept()
         code_server.start()
         port = self.ports[CODE_SERVER]
@@ -90,18 +119,13 @@ class DagsterProcesses:
         return ended or dagster_process.problems(self.url)
 
     def stop(self) -> None:
-        """Stop the three in the reverse order of their start."""
+        """Stop all in the reverse order of their start."""
         stop_recorded(self.settings.state_dir)
         self.records.clear()
 
     def _start(self, name: str) -> None:
-        commands = {
-            CODE_SERVER: lambda: dagster_process.code_server_command(self.ports[CODE_SERVER]),
-            WEBSERVER: lambda: dagster_process.webserver_command(self.ports[WEBSERVER]),
-            DAEMON: dagster_process.daemon_command,
-        }
         home = dagster_process.dagster_home(self.settings)
-        record = start_process(commands[name](), env=self.environment, log=self._log(name), cwd=home)
+        record = start_process(self.commands[name], env=self.environment, log=self._log(name), cwd=home)
         self.records[name] = record
         write_records(self.settings.state_dir, self.records, self.ports)
 
@@ -110,3 +134,21 @@ class DagsterProcesses:
 
     def _log(self, name: str) -> Path:
         return log_file(self.settings.state_dir, name)
+
+
+def process_names(settings: Settings) -> list[str]:
+    """Return which processes an installation with these settings runs, in the order of their start."""
+    return [CODE_SERVER, WEBSERVER, DAEMON, *_live_commands(settings)]
+
+
+def receives_webhooks(settings: Settings) -> bool:
+    """Return whether a vendor is known to sign its webhooks; without a secret the receiver would refuse them all."""
+    return settings.teamwork_webhook_secret is not None or settings.missive_webhook_secret is not None
+
+
+def _live_commands(settings: Settings) -> dict[str, list[str]]:
+    """Return the commands of the live lane; the watcher first, so that it watches before the first scan begins."""
+    names: dict[str, str] = {WATCHER: "watch", WORKER: "work"} if settings.nas_root is not None else {}
+    if receives_webhooks(settings):
+        names[WEBHOOKS] = "webhooks"
+    return {name: [sys.executable, "-m", "ibhelm_pipelines.cli", command] for name, command in names.items()}
