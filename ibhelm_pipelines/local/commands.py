@@ -16,7 +16,15 @@ from rich.table import Table
 from ibhelm_pipelines.db import migrations
 from ibhelm_pipelines.local.doctor import examine, list_settings
 from ibhelm_pipelines.local.process import start_process, tail
-from ibhelm_pipelines.local.records import WEBSERVER, Report, log_file, read_report, recorded, supervisor_process
+from ibhelm_pipelines.local.records import (
+    WEBHOOKS,
+    WEBSERVER,
+    Report,
+    log_file,
+    read_report,
+    recorded,
+    supervisor_process,
+)
 from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.status import open_points, stack_status, without_password
 from ibhelm_pipelines.local.storage import Storage, owner_url
@@ -114,9 +122,11 @@ def init_share(path: Path) -> str:
 
 def _show_addresses(settings: Settings) -> None:
     state_dir = settings.state_dir
-    _, port = recorded(state_dir).get(WEBSERVER, (None, None))
+    ports = {name: port for name, (_, port) in recorded(state_dir).items()}
     table = _table("what", "where")
-    table.add_row("Dagster UI", f"http://127.0.0.1:{port}")
+    table.add_row("Dagster UI", f"http://127.0.0.1:{ports.get(WEBSERVER)}")
+    if WEBHOOKS in ports:
+        table.add_row("Webhooks", f"http://127.0.0.1:{ports[WEBHOOKS]}/webhooks/...")
     table.add_row("Postgres", without_password(settings.require_database_url()))
     table.add_row("S3", f"{settings.require_s3_endpoint()}/{settings.s3_bucket}")
     table.add_row("Passwords", f". {state_dir / 'env'}")
