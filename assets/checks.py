@@ -25,7 +25,7 @@ SEVERITIES = {"error": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeve
 def file_checks(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
     """Ask the selected questions."""
     selected = {(key.asset_key.to_user_string(), key.name) for key in context.selected_asset_check_keys}
-    with platform.working(context.retry_number) as settings:
+    with platform.working(context, asset="file_checks") as settings:
         answers = answer([q for q in QUESTIONS if (q.asset, q.name) in selected], settings)
     for one in answers:
         yield dg.AssetCheckResult(check_name=one.question.name, **_result(one))

@@ -45,7 +45,7 @@ def step_asset(name: str, *, step: Step, group: str, kinds: set[str], descriptio
 
     @folder_asset(name, deps=["nas_files"], group=group, kinds=kinds, description=description)
     def derived(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
-        with platform.working(context.retry_number) as settings:
+        with platform.working(context, asset=name, folders=context.partition_keys) as settings:
             report = run_step(step, settings, folders=context.partition_keys)
             row_counts = derived_row_counts(settings, step, context.partition_keys)
         numbers = step_numbers(report, context.partition_keys, row_counts)

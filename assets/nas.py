@@ -26,7 +26,7 @@ NAS_SHARE = dg.AssetSpec(
 )
 def nas_files(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
     """Scan the folders of this run."""
-    with platform.working(context.retry_number) as settings:
+    with platform.working(context, asset="nas_files", folders=context.partition_keys) as settings:
         report = scan(settings, folders=context.partition_keys)
     numbers = scan_numbers(report, context.partition_keys)
     return per_folder(context, numbers, {"scan": report.scan_id, "state": report.state, "ignored": report.ignored})

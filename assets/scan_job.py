@@ -51,7 +51,7 @@ class ScanConfig(dg.Config):
 def scan_and_derive(context: dg.OpExecutionContext, config: ScanConfig, platform: Platform) -> Iterator[Event]:
     """Scan, store, preview, read; tell Dagster of each; then ask what could be wrong, however it went."""
     summary: dict[str, Any] = {"run_id": context.run_id}
-    with platform.working(context.retry_number) as settings:
+    with platform.working(context, asset=SCAN_JOB, folders=config.folders) as settings:
         try:
             yield from _work(context, config, settings, summary)
         except IbhelmError as error:

@@ -14,19 +14,22 @@ from ibhelm_pipelines.settings import load_settings
 @click.command("watch")
 def watch_command() -> None:
     """Notice changes on the share within seconds and put them into the inbox. Runs where the disk is."""
-    configure_logging("watch")
-    watch(load_settings())
+    settings = load_settings()
+    configure_logging("watch", settings)
+    watch(settings)
 
 
 @click.command("work")
 def work_command() -> None:
     """Do what waits in the inbox: rows, originals, previews, text. Any number of them may run."""
-    configure_logging("work")
-    work(load_settings())
+    settings = load_settings()
+    configure_logging("work", settings)
+    work(settings)
 
 
 @click.command("webhooks")
 def webhooks_command() -> None:
     """Receive the signed webhooks of Teamwork and Missive on 127.0.0.1."""
-    configure_logging("webhooks")
-    serve(load_settings())
+    settings = load_settings()
+    configure_logging("webhooks", settings)
+    serve(settings)

@@ -3,10 +3,13 @@
 TransientError          tried again, at most 3 times, with growing pauses; then it fails with its own sentence
 any other IbhelmError   fails at once: the same input would fail again, and a loop would only hide it
 anything else           a mistake in our code: fails at once, with its traceback
+
+Dagster stores and shows what an error says, so an error that quotes a secret is replaced by one that does not.
 """
 
 from __future__ import annotations
 
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -16,6 +19,8 @@ from ibhelm_pipelines.errors import IbhelmError, TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from ibhelm_pipelines.redaction import Redactor
 
 MAX_RETRIES = 3
 PAUSE_FACTOR = 4
@@ -44,6 +49,27 @@ def dagster_failures(*, retry_number: int, first_pause_seconds: float) -> Iterat
         raise dg.RetryRequested(max_retries=MAX_RETRIES, seconds_to_wait=pause) from error
     except IbhelmError as error:
         raise _failure(error) from error
+
+
+@contextmanager
+def without_secrets(redactor: Redactor) -> Iterator[None]:
+    """Let errors pass that quote neither secrets nor rows of a table; of others, raise the same without them.
+
+    Raises:
+        IbhelmError: of the kind that it was.
+        Failure: instead of anything else; its traceback is in the metadata.
+    """
+    try:
+        yield
+    except Exception as error:
+        told = "".join(traceback.format_exception(error))
+        clean = redactor.text(told)
+        if clean == told:
+            raise
+        if isinstance(error, IbhelmError):
+            raise type(error)(redactor.text(error.problem), next_step=redactor.text(error.next_step)) from None
+        summary = redactor.text("".join(traceback.format_exception_only(error))).strip()
+        raise dg.Failure(description=summary, metadata={"traceback": clean}, allow_retries=False) from None
 
 
 def _failure(error: IbhelmError, *, tried: str = "") -> dg.Failure:

@@ -11,10 +11,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import TupleRow
 from psycopg_pool import ConnectionPool
 
-from ibhelm_pipelines.errors import DatabaseUnavailableError
+from ibhelm_pipelines.errors import ConfigurationError, DatabaseUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,12 +35,25 @@ CONNECT_TIMEOUT_SECONDS = 10
 
 
 def _session(url: str, application: str) -> dict[str, Any]:
+    _require_readable(url)
     return {
         "conninfo": url,
         "options": SESSION_OPTIONS,
         "application_name": f"ibhelm {application}",
         "connect_timeout": CONNECT_TIMEOUT_SECONDS,
     }
+
+
+def _require_readable(url: str) -> None:
+    """Refuse a malformed URL in our own words: libpq's quote the piece that it stumbles over, often the password."""
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise ConfigurationError(
+            "The URL of a Postgres database cannot be read.",
+            next_step="Write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE in IBHELM_DATABASE_URL, signs such as"
+            " % / @ and spaces in the password as %25, %2F, %40 and %20.",
+        ) from None
 
 
 @contextmanager
@@ -65,6 +79,7 @@ def connect(url: str, *, application: str, autocommit: bool = False) -> Connecti
 
     Raises:
         DatabaseUnavailableError: the server refuses or does not answer within 10 seconds.
+        ConfigurationError: the URL is none.
     """
     with translated_errors():
         return psycopg.connect(autocommit=autocommit, **_session(url, application))

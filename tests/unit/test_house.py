@@ -27,6 +27,7 @@ MAX_TRY_BODY_LINES = 8
 # Modules at an edge where anything at all may be raised. Each must re-raise or record it. Module: what it does with it.
 BROAD_EXCEPT_EDGES = {
     "ibhelm_pipelines/content/jail.py": "records as a failed result what a reader of a hostile file raises",
+    "resources/failures.py": "re-raises it, or the same without the secrets that it quotes",
 }
 # Errors that never leave their room; everything else is in errors.py, where callers look for it.
 ERRORS_OF_ONE_ROOM = {"MissingError": "objects"}
