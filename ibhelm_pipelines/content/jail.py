@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ibhelm_pipelines.content.families import load_reader, reader_modules
 from ibhelm_pipelines.content.limits import Limits, is_memory_shortage
-from ibhelm_pipelines.content.outcome import Outcome, failed
+from ibhelm_pipelines.content.outcome import Outcome, failed, unread
 from ibhelm_pipelines.content.source import Place, cannot_read, opened
 from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError, SuspectFileError
 
@@ -119,7 +119,7 @@ def run_guarded(work: Callable[[], Outcome]) -> Outcome:
     except MemoryError:
         os._exit(EXIT_OUT_OF_MEMORY)
     except (ContentChangedError, FileUnreadableError) as error:
-        return Outcome(state="failed", reason=error.problem, transient=True, unread=True)
+        return unread(error)
     except SuspectFileError as error:
         return failed(error.problem)
     except Exception as error:  # noqa: BLE001 - readers are strangers' code and may raise anything; it is recorded

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +18,10 @@ from psycopg import errors as postgres_errors
 
 from ibhelm_pipelines.content.families import UNOPENED, tool_version, tool_versions
 from ibhelm_pipelines.content.outcome import Outcome, Step
+from ibhelm_pipelines.content.report import as_counts, count_by_folder
 from ibhelm_pipelines.content.source import Place
 from ibhelm_pipelines.db.connect import Connection, connect, translated_errors
+from ibhelm_pipelines.db.live import tell
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import DatabaseUnavailableError
 
@@ -39,6 +41,28 @@ MAX_PLACES = 4
 """Files with the same content that are tried before it counts as unreadable now."""
 
 DEADLOCK_RETRIES = 5
+
+
+ASSETS: dict[Step, str] = {"store": "stored_originals", "thumbnail": "thumbnails", "text": "extracted_text"}
+"""The Dagster asset that a run of each step would materialise."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scope:
+    """For which contents of live files a run does its step; for all of them when nothing is named.
+
+    Attributes:
+        folders: those in these project folders, in the order of the files.
+        hashes: these ones, the smallest first.
+    """
+
+    folders: Sequence[str] | None = None
+    hashes: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        """One way of naming contents at a time; nobody needs both."""
+        if self.folders is not None and self.hashes is not None:
+            raise ValueError("a run is over folders or over hashes, not over both")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,20 +110,31 @@ class Done:
 
 
 class Ledger:
-    """One run's view of one step; open it with `open_ledger`."""
+    """One run's view of one step.
+
+    Args:
+        connection: in autocommit mode, from `open_session`; one run after the other may use it.
+        settings: of this process.
+        step: which one.
+        scope: for which contents.
+        tell: whether each recorded result is also written into the outbox of the live lane.
+    """
 
     def __init__(
-        self, connection: Connection, settings: Settings, step: Step, *, folders: Sequence[str] | None
+        self, connection: Connection, settings: Settings, step: Step, scope: Scope, *, tell: bool = False
     ) -> None:
         self._connection = connection
         self._queries = load_queries("content")
         self._root = settings.root
-        self._step = step
-        self._folders = list(folders) if folders is not None else None
+        self._step: Step = step
+        self._tell = tell
+        self._hashes = sorted(set(scope.hashes)) if scope.hashes is not None else None
+        self._open: set[str] = set()
+        self._changed: set[str] = set()
         versions = tool_versions(step)
         self._scope = {
             "step": step,
-            "folders": self._folders,
+            "folders": list(scope.folders) if scope.folders is not None else None,
             "families": list(versions),
             "versions": list(versions.values()),
             "unopened": UNOPENED,
@@ -108,29 +143,36 @@ class Ledger:
 
     def missing(self) -> Iterator[Work]:
         """Yield what is missing, locked for this run; reads ahead one chunk at a time."""
-        with translated_errors():
-            for name in ("create_worklist", "fill_worklist", "index_worklist"):
-                self._connection.execute(self._queries[name], self._scope if name == "fill_worklist" else None)
-        after = 0
-        while chunk := self._fetch("take_from_worklist", after=after, limit=CHUNK):
-            after = chunk[-1][0]
-            yield from self._claim([content_hash for _, content_hash in chunk])
+        for chunk in self._missing_in_folders() if self._hashes is None else self._missing_of_hashes(self._hashes):
+            yield from self._claim(chunk)
 
     def record(self, results: Sequence[Done]) -> None:
-        """Commit a chunk of results, then let go of its contents."""
+        """Commit a chunk of results, and that they are told, in one transaction; then let go of its contents."""
         with translated_errors(), self._connection.transaction(), self._connection.cursor() as cursor:
             for name, rows in self._rows(results).items():
                 cursor.executemany(self._queries[name], rows)
+            if self._tell:
+                counts = {folder: asdict(as_counts(each)) for folder, each in count_by_folder(results).items()}
+                tell(self._connection, ASSETS[self._step], counts)
+        self._open.update(done.work.hash for done in results if done.outcome.transient)
+        self._changed.update(done.work.hash for done in results if done.outcome.changed)
         self._unlock([done.work.hash for done in results])
 
+    def count_waiting(self) -> int:
+        """Return how many contents are still not finished: all of the named ones, or those that this run met."""
+        hashes = self._open if self._hashes is None else set(self._hashes)
+        [(waiting,)] = self._fetch("count_waiting", **self._scope, hashes=sorted(hashes - self._changed))
+        return int(waiting)
+
     def link_previews(self, base_url: str, *, hashes: Sequence[str] | None = None) -> None:
-        """Show the previews in `files`: of these contents, or of everything in the run's folders.
+        """Show the previews in `files`: of these contents, or of everything in the run's scope.
 
         A scan may be writing the same rows in another order; whoever Postgres picks as the victim of a deadlock tries
         again.
         """
+        hashes = self._hashes if hashes is None else list(hashes)
         name = "link_previews_of_folders" if hashes is None else "link_previews"
-        values = {"base_url": base_url, "hashes": list(hashes or ()), "folders": self._folders}
+        values = {"base_url": base_url, "hashes": hashes, "folders": self._scope["folders"]}
         for attempt in range(1, DEADLOCK_RETRIES + 1):
             try:
                 with translated_errors():
@@ -140,8 +182,24 @@ class Ledger:
                 if attempt == DEADLOCK_RETRIES or not isinstance(error.__cause__, postgres_errors.DeadlockDetected):
                     raise
 
+    def _missing_in_folders(self) -> Iterator[list[str]]:
+        """The list lies in the database: 300,000 hashes in this process would not be little."""
+        with translated_errors():
+            for name in ("create_worklist", "fill_worklist", "index_worklist"):
+                self._connection.execute(self._queries[name], self._scope if name == "fill_worklist" else None)
+        after = 0
+        while chunk := self._fetch("take_from_worklist", after=after, limit=CHUNK):
+            after = chunk[-1][0]
+            yield [content_hash for _, content_hash in chunk]
+
+    def _missing_of_hashes(self, hashes: list[str]) -> Iterator[list[str]]:
+        missing = [row[0] for row in self._fetch("list_missing_of_hashes", **self._scope, hashes=hashes)]
+        for start in range(0, len(missing), CHUNK):
+            yield missing[start : start + CHUNK]
+
     def _claim(self, hashes: list[str]) -> list[Work]:
         locked = {row[0] for row in self._fetch("lock_contents", hashes=hashes, step=self._step)}
+        self._open.update(set(hashes) - locked)
         mine = [content_hash for content_hash in hashes if content_hash in locked]
         rows = self._fetch("read_work", **self._scope, hashes=mine)
         works = [self._work(list(group)) for _, group in groupby(rows, key=lambda row: row[0])]
@@ -191,11 +249,14 @@ class Ledger:
 
 
 @contextmanager
-def open_ledger(settings: Settings, step: Step, *, folders: Sequence[str] | None) -> Iterator[Ledger]:
-    """Open the ledger for the length of the block; its locks and its worklist end with it."""
-    connection = connect(settings.require_database_url(), application=f"content {step}", autocommit=True)
+def open_session(settings: Settings) -> Iterator[Connection]:
+    """Connect for the length of the block; whatever is locked or listed then ends with it, also when it is killed.
+
+    A connection for each run, for 8 ms: one that is kept may be dead by then, or hold what a failed run had locked.
+    """
+    connection = connect(settings.require_database_url(), application="content", autocommit=True)
     try:
-        yield Ledger(connection, settings, step, folders=folders)
+        yield connection
     finally:
         connection.close()
 

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 PREVIEW_PIXELS = 400
 """Longest side of a preview."""
 
+SMALL_BYTES = 1 << 20
+"""A content up to this size is a note, a letter, a drawing of one sheet: it has a worker process to itself when the
+large ones hold all others."""
+
 WEBP_QUALITY = 80
 MAX_FACT_CHARS = 1000
 """Longest author or title that is kept."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO
 
 from ibhelm_pipelines.content.ledger import Done, StoredRow
@@ -18,13 +17,12 @@ from ibhelm_pipelines.content.sniff import HEAD_BYTES, Kind, sniff
 from ibhelm_pipelines.content.source import opened
 from ibhelm_pipelines.errors import ContentChangedError
 from ibhelm_pipelines.objects.multipart import PART_BYTES
-from ibhelm_pipelines.objects.store import ObjectStore, original_key
+from ibhelm_pipelines.objects.store import original_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ibhelm_pipelines.content.ledger import Work
     from ibhelm_pipelines.content.source import Place
+    from ibhelm_pipelines.objects.store import ObjectStore
     from ibhelm_pipelines.settings import Settings
 
 ROTTEN = "The bytes are not those that the scan hashed"
@@ -68,13 +66,6 @@ class Storing:
             raise ContentChangedError(ROTTEN, next_step="The next deep scan looks at this file again.")
         key = original_key(work.hash)
         self._objects.put_file(key, file, sha256=work.hash, size=work.size_bytes, media_type=kind.media_type)
-
-
-@contextmanager
-def open_storing(settings: Settings) -> Iterator[Storing]:
-    """Provide the step with its store for the length of the block."""
-    with ObjectStore(settings) as objects:
-        yield Storing(settings, objects)
 
 
 def _row(work: Work, kind: Kind) -> StoredRow:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError
+
 Step = Literal["store", "thumbnail", "text"]
 State = Literal["ok", "empty", "unsupported", "failed"]
 
@@ -33,6 +35,7 @@ class Outcome:
     Attributes:
         transient: a `failed` that may go better next time; every other failure is final for this tool version.
         unread: the bytes could not be had at this place; another file with the same content may do.
+        changed: the file holds other bytes by now, or is gone: trying again does not help, the next scan does.
         preview: WebP bytes of a good thumbnail.
         text: good text, form feeds between pages.
         truncated: the text ends before the document does.
@@ -42,6 +45,7 @@ class Outcome:
     reason: str | None = None
     transient: bool = False
     unread: bool = False
+    changed: bool = False
     preview: bytes | None = None
     text: str | None = None
     truncated: bool = False
@@ -61,3 +65,9 @@ def unsupported(reason: str, facts: Facts | None = None) -> Outcome:
 def failed(reason: str, *, transient: bool = False) -> Outcome:
     """The tool gave up on this content."""
     return Outcome(state="failed", reason=reason, transient=transient)
+
+
+def unread(error: ContentChangedError | FileUnreadableError) -> Outcome:
+    """The bytes could not be had at this place."""
+    changed = isinstance(error, ContentChangedError)
+    return Outcome(state="failed", reason=error.problem, transient=True, unread=True, changed=changed)

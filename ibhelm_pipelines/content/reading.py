@@ -14,12 +14,12 @@ from ibhelm_pipelines.content.families import tool_for
 from ibhelm_pipelines.content.jail import Job
 from ibhelm_pipelines.content.ledger import Done, StoredRow
 from ibhelm_pipelines.content.limits import Limits
-from ibhelm_pipelines.content.outcome import EMPTY_FILE, Outcome, empty, failed, unsupported
+from ibhelm_pipelines.content.outcome import EMPTY_FILE, Outcome, empty, failed, unread, unsupported
 from ibhelm_pipelines.content.sandbox import Sandbox
 from ibhelm_pipelines.content.sniff import HEAD_BYTES, Kind, sniff
 from ibhelm_pipelines.content.source import opened
 from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError
-from ibhelm_pipelines.objects.store import ObjectStore, thumbnail_key
+from ibhelm_pipelines.objects.store import thumbnail_key
 from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.content.families import ReadStep
     from ibhelm_pipelines.content.ledger import Work
     from ibhelm_pipelines.content.source import Place
+    from ibhelm_pipelines.content.workers import Workers
+    from ibhelm_pipelines.objects.store import ObjectStore
     from ibhelm_pipelines.settings import Settings
 
 UNREADABLE = "No file with this content can be read now"
@@ -77,9 +79,9 @@ class Reading:
 
 
 @contextmanager
-def open_reading(step: ReadStep, settings: Settings) -> Iterator[Reading]:
-    """Provide the step with its worker processes and its store for the length of the block."""
-    with ObjectStore(settings) as objects, Sandbox(settings) as sandbox:
+def open_reading(step: ReadStep, settings: Settings, workers: Workers, objects: ObjectStore) -> Iterator[Reading]:
+    """Provide a run of the step with its sandbox for the length of the block; its end stops what still runs."""
+    with Sandbox(settings, workers) as sandbox:
         yield Reading(step, settings, sandbox, objects)
 
 
@@ -96,7 +98,7 @@ def read_somewhere(
         try:
             kind, outcome = read(place)
         except (ContentChangedError, FileUnreadableError) as error:
-            outcome = Outcome(state="failed", reason=error.problem, transient=True, unread=True)
+            outcome = unread(error)
         if outcome.transient:
             Share.open(settings)  # before a file is blamed
         if not outcome.unread:

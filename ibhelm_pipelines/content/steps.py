@@ -8,26 +8,33 @@ innocent file gets a failed row for it.
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, closing
-from dataclasses import dataclass, fields
+from contextlib import closing, contextmanager
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from ibhelm_pipelines.content.ledger import CHUNK, Done, Ledger, Work, open_ledger
-from ibhelm_pipelines.content.originals import open_storing
+from ibhelm_pipelines.content.ledger import CHUNK, Done, Ledger, Scope, Work, open_session
+from ibhelm_pipelines.content.limits import SMALL_BYTES
+from ibhelm_pipelines.content.originals import Storing
 from ibhelm_pipelines.content.outcome import Step
 from ibhelm_pipelines.content.reading import open_reading
+from ibhelm_pipelines.content.report import StepCounts, StepReport, Tally
+from ibhelm_pipelines.content.workers import Workers
+from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
+    from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.settings import Settings
 
-__all__ = ["Step", "StepCounts", "StepReport", "run_step"]
+__all__ = ["SMALL_BYTES", "Step", "StepCounts", "StepReport", "Steps", "open_steps", "run_step"]
+
+LIVE_ORDER: tuple[Step, ...] = ("thumbnail", "text", "store")
+"""What people look at first; the original is safe on the NAS for one more second."""
 
 STORE_THREADS = 4
 """Uploads at the same time: enough to hide the store's answer times, few enough to leave the disk to others."""
@@ -42,129 +49,136 @@ MAX_WAITING_CHARS = 8_000_000
 """Text that may wait for its chunk to fill up."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class StepCounts:
-    """What a step did; `done` is the sum of the four states, `bytes` the size of those contents."""
+class Steps:
+    """Does steps with worker processes and an object store that stay open; from any number of threads at once.
 
-    done: int = 0
-    ok: int = 0
-    empty: int = 0
-    unsupported: int = 0
-    failed: int = 0
-    bytes: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class StepReport:
-    """What one run of a step did.
-
-    Attributes:
-        folders: by project folder; a content that lies in several counts in each, and once in `total`.
-        reasons: how often each reason was given for `failed` and `unsupported`.
+    Get it from `open_steps`.
     """
 
-    folders: dict[str, StepCounts]
-    total: StepCounts
-    seconds: float
-    reasons: dict[str, int]
+    def __init__(self, settings: Settings, objects: ObjectStore, workers: Workers) -> None:
+        self._settings = settings
+        self._objects = objects
+        self._workers = workers
+
+    def run(
+        self,
+        step: Step,
+        *,
+        folders: Sequence[str] | None = None,
+        hashes: Sequence[str] | None = None,
+        tell: bool = False,
+    ) -> StepReport:
+        """Do a step for all contents of live files on which it is missing or due again.
+
+        Args:
+            step: `store`, `thumbnail` or `text`.
+            folders: only those in these project folders.
+            hashes: only these ones, the smallest first, each committed as soon as it is done.
+            tell: whether the results are also written into the outbox of the live lane.
+
+        Raises:
+            ShareUnavailableError, DatabaseUnavailableError, ObjectStoreUnavailableError: try again later; nothing is
+                lost.
+            ConfigurationError: a person must change a setting.
+        """
+        with open_session(self._settings) as connection:
+            return self._run(connection, step, Scope(folders=folders, hashes=hashes), tell=tell)
+
+    def derive(self, hashes: Sequence[str], *, tell: bool = False) -> dict[Step, StepReport]:
+        """Take these contents through all steps, in the order in which people miss the results.
+
+        Arguments and errors as of `run`; what the steps before an error did is stored.
+        """
+        scope = Scope(hashes=hashes)
+        with open_session(self._settings) as connection:
+            return {step: self._run(connection, step, scope, tell=tell) for step in LIVE_ORDER}
+
+    def _run(self, connection: Connection, step: Step, scope: Scope, *, tell: bool) -> StepReport:
+        started = time.monotonic()
+        Share.open(self._settings)
+        ledger, tally = Ledger(connection, self._settings, step, scope, tell=tell), Tally()
+        # Closing stops the workers at once when a chunk cannot be recorded.
+        with closing(self._chunks(step, ledger, at_once=scope.hashes is not None)) as chunks:
+            for chunk in chunks:
+                ledger.record(chunk)
+                if step == "thumbnail":
+                    stored = [done.work.hash for done in chunk if done.stored]
+                    ledger.link_previews(_public_url(self._settings), hashes=stored)
+                tally.add(chunk)
+        if step == "thumbnail":
+            ledger.link_previews(_public_url(self._settings))
+        return tally.report(time.monotonic() - started, waiting=ledger.count_waiting())
+
+    def _chunks(self, step: Step, ledger: Ledger, *, at_once: bool) -> Generator[list[Done]]:
+        """Yield finished contents in chunks; the last one also when an error ends the run, before the error passes."""
+        threads = STORE_THREADS if step == "store" else self._settings.content_workers * READING_THREADS_PER_WORKER
+        chunk: list[Done] = []
+        with _threads(threads, name=step) as executor, self._open_worker(step) as worker:
+            for finished, error in _finished(executor, worker, ledger.missing(), ahead=threads * AHEAD):
+                chunk += finished
+                if chunk and (error or at_once or _is_full(chunk)):
+                    yield chunk
+                    chunk = []
+                if error:
+                    raise error
+        if chunk:
+            yield chunk
+
+    @contextmanager
+    def _open_worker(self, step: Step) -> Iterator[Callable[[Work], Done]]:
+        if step == "store":
+            yield Storing(self._settings, self._objects)
+        else:
+            with open_reading(step, self._settings, self._workers, self._objects) as reading:
+                yield reading
+
+
+def open_steps(settings: Settings) -> AbstractContextManager[Steps]:
+    """Provide the live lane with steps for the length of the block.
+
+    There is one worker process more than IBHELM_CONTENT_WORKERS, for contents up to SMALL_BYTES: whatever the large
+    ones do, a small one need not wait for them.
+    """
+    return _open(settings, for_small=1)
 
 
 def run_step(step: Step, settings: Settings, *, folders: Sequence[str] | None = None) -> StepReport:
-    """Do a step for all contents of live files on which it is missing or due again.
-
-    Args:
-        step: `store`, `thumbnail` or `text`.
-        settings: of this process.
-        folders: project folders to do it for; None for all.
-
-    Raises:
-        ShareUnavailableError, DatabaseUnavailableError, ObjectStoreUnavailableError: try again later; nothing is lost.
-        ConfigurationError: a person must change a setting.
-    """
-    started = time.monotonic()
-    Share.open(settings)
-    tally = _Tally()
-    with (
-        open_ledger(settings, step, folders=folders) as ledger,
-        closing(_chunks(step, settings, ledger)) as chunks,  # stops the workers at once when a chunk cannot be recorded
-    ):
-        for chunk in chunks:
-            ledger.record(chunk)
-            if step == "thumbnail":
-                ledger.link_previews(_public_url(settings), hashes=[done.work.hash for done in chunk if done.stored])
-            tally.add(chunk)
-        if step == "thumbnail":
-            ledger.link_previews(_public_url(settings))
-    return tally.report(time.monotonic() - started)
+    """Do one step and close everything; arguments and errors as of `Steps.run`."""
+    with _open(settings, for_small=0) as steps:
+        return steps.run(step, folders=folders)
 
 
-def _chunks(step: Step, settings: Settings, ledger: Ledger) -> Generator[list[Done]]:
-    """Yield finished contents in chunks; the last one also when an error ends the run, before the error passes."""
-    threads = STORE_THREADS if step == "store" else settings.content_workers * READING_THREADS_PER_WORKER
-    chunk: list[Done] = []
-    with ThreadPoolExecutor(threads, thread_name_prefix=step) as executor, _open_worker(step, settings) as worker:
-        for done, error in _finished(executor, worker, ledger.missing(), ahead=threads * AHEAD):
-            if done is not None:
-                chunk.append(done)
-            if error is not None or len(chunk) >= CHUNK or sum(each.weight for each in chunk) > MAX_WAITING_CHARS:
-                yield chunk
-                chunk = []
-            if error is not None:
-                raise error
-    if chunk:
-        yield chunk
+@contextmanager
+def _open(settings: Settings, *, for_small: int) -> Iterator[Steps]:
+    with ObjectStore(settings) as objects, Workers(settings, for_small=for_small) as workers:
+        yield Steps(settings, objects, workers)
 
 
-def _open_worker(step: Step, settings: Settings) -> AbstractContextManager[Callable[[Work], Done]]:
-    return open_storing(settings) if step == "store" else open_reading(step, settings)
+@contextmanager
+def _threads(number: int, *, name: str) -> Iterator[ThreadPoolExecutor]:
+    executor = ThreadPoolExecutor(number, thread_name_prefix=name)
+    try:
+        yield executor
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def _finished(
     executor: ThreadPoolExecutor, worker: Callable[[Work], Done], works: Iterator[Work], *, ahead: int
-) -> Iterator[tuple[Done | None, BaseException | None]]:
-    """Yield results as they come, in any order, a bounded number in flight; errors come after what is finished."""
+) -> Iterator[tuple[list[Done], BaseException | None]]:
+    """Yield results as they come, in any order, a bounded number in flight, and the first error beside them."""
     pending = {executor.submit(worker, work) for work in islice(works, ahead)}
     while pending:
         finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-        for future in sorted(finished, key=_is_error):
-            yield (None, future.exception()) if _is_error(future) else (future.result(), None)
+        good = [future.result() for future in finished if future.exception() is None]
+        yield good, next(filter(None, map(Future.exception, finished)), None)
         pending |= {executor.submit(worker, work) for work in islice(works, ahead - len(pending))}
 
 
-def _is_error(future: Future[Done]) -> bool:
-    return future.exception() is not None
+def _is_full(chunk: Sequence[Done]) -> bool:
+    return len(chunk) >= CHUNK or sum(done.weight for done in chunk) > MAX_WAITING_CHARS
 
 
 def _public_url(settings: Settings) -> str:
     bucket_url = settings.s3_public_url or f"{settings.require_s3_endpoint().rstrip('/')}/{settings.s3_bucket}"
     return bucket_url.rstrip("/") + "/"
-
-
-class _Tally:
-    """Adds up a run."""
-
-    def __init__(self) -> None:
-        self._total: Counter[str] = Counter()
-        self._folders: dict[str, Counter[str]] = {}
-        self._reasons: Counter[str] = Counter()
-
-    def add(self, chunk: Sequence[Done]) -> None:
-        for done in chunk:
-            counts = Counter({"done": 1, done.outcome.state: 1, "bytes": done.work.size_bytes})
-            self._total.update(counts)
-            for folder in done.work.folders:
-                self._folders.setdefault(folder, Counter()).update(counts)
-            if done.outcome.state in ("failed", "unsupported"):
-                self._reasons[done.outcome.reason or ""] += 1
-
-    def report(self, seconds: float) -> StepReport:
-        return StepReport(
-            folders={folder: _counts(counter) for folder, counter in sorted(self._folders.items())},
-            total=_counts(self._total),
-            seconds=seconds,
-            reasons=dict(self._reasons.most_common()),
-        )
-
-
-def _counts(counter: Counter[str]) -> StepCounts:
-    return StepCounts(**{field.name: counter[field.name] for field in fields(StepCounts)})

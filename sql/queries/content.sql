@@ -27,6 +27,33 @@ create index on worklist (position)
 -- name: take_from_worklist
 select position, hash from worklist where position > %(after)s order by position limit %(limit)s
 
+-- name: list_missing_of_hashes
+-- The smallest first, so that a 200-page scan never delays a note.
+with tool as materialized (
+    select * from unnest(%(families)s::text[], %(versions)s::text[]) as t (family, version)
+)
+select c.hash
+from public.contents c join tool on tool.family = coalesce(c.family, %(unopened)s)
+where c.hash = any(%(hashes)s::text[])
+  and not exists (
+    select from ops.step_results r
+    where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version and (r.next_try_at is null or r.next_try_at > now())
+  )
+order by c.size_bytes, c.hash
+
+-- name: count_waiting
+with tool as materialized (
+    select * from unnest(%(families)s::text[], %(versions)s::text[]) as t (family, version)
+)
+select count(*)
+from public.contents c join tool on tool.family = coalesce(c.family, %(unopened)s)
+where c.hash = any(%(hashes)s::text[])
+  and exists (select from public.files f where f.content_hash = c.hash and f.deleted_at is null)
+  and not exists (
+    select from ops.step_results r
+    where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version and r.next_try_at is null
+  )
+
 -- name: lock_contents
 -- Locks of this session, not of a transaction: they last until the result is committed. Not row locks, because scans refer to the same rows meanwhile.
 select hash from unnest(%(hashes)s::text[]) as hash where pg_try_advisory_lock(hashtextextended(%(step)s || ' ' || hash, 0))
@@ -35,7 +62,7 @@ select hash from unnest(%(hashes)s::text[]) as hash where pg_try_advisory_lock(h
 select pg_advisory_unlock(hashtextextended(%(step)s || ' ' || hash, 0)) from unnest(%(hashes)s::text[]) as hash
 
 -- name: read_work
--- A statement of its own after the locking, so that it sees what the last holder of the lock committed.
+-- A statement of its own after the locking, so that it sees what the last holder of the lock committed, and no content whose last file went meanwhile.
 with tool as materialized (
     select * from unnest(%(families)s::text[], %(versions)s::text[]) as t (family, version)
 )
@@ -54,10 +81,11 @@ left join lateral (
     where f.content_hash = c.hash and f.deleted_at is null and e.mtime_ns is not null and e.inode is not null
     order by f.id limit %(places)s
 ) as place on true
-where not exists (
+where exists (select from public.files f where f.content_hash = c.hash and f.deleted_at is null)
+  and not exists (
     select from ops.step_results r
     where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version and (r.next_try_at is null or r.next_try_at > now())
-)
+  )
 order by wanted.ord, place.id
 
 -- name: record_content
@@ -108,9 +136,10 @@ where content_hash = %(hash)s and step = %(step)s and tool_version <> %(version)
 -- content has no preview. Locked in the order of ids, so that two runs that do this at once wait for each other instead of deadlocking.
 with wanted as (
     select f.id,
-           json_build_array(json_build_object('url', %(base_url)s::text || o.key, 'title', f.name || '.webp', 'mimetype', o.media_type,
-                                              'size', o.size_bytes))::text as thumbnail
-    from public.files f join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'thumbnail'
+           case when o.key is not null then
+               json_build_array(json_build_object('url', %(base_url)s::text || o.key, 'title', f.name || '.webp', 'mimetype', o.media_type,
+                                                  'size', o.size_bytes))::text end as thumbnail
+    from public.files f left join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'thumbnail'
     where f.deleted_at is null and f.content_hash = any(%(hashes)s::text[])
 ), due as (
     select f.id, w.thumbnail from public.files f join wanted w using (id)

@@ -14,6 +14,7 @@ from ibhelm_pipelines.content.limits import Limits
 from ibhelm_pipelines.content.sandbox import Sandbox
 from ibhelm_pipelines.content.sniff import HEAD_BYTES, sniff
 from ibhelm_pipelines.content.source import Place
+from ibhelm_pipelines.content.workers import Workers
 from ibhelm_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def read_all(corpus: Path, step: ReadStep) -> dict[Path, Outcome]:
         reader = tool_for(kind.family, step).reader
         if reader is not None:
             jobs[path] = Job(reader=reader, place=place(path), limits=limits)
-    with Sandbox(settings) as sandbox, ThreadPoolExecutor(6) as threads:
+    with Workers(settings) as workers, Sandbox(settings, workers) as sandbox, ThreadPoolExecutor(6) as threads:
         return dict(zip(jobs, threads.map(sandbox.run, jobs.values()), strict=True))
 
 

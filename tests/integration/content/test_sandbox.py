@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +16,9 @@ import psutil
 import pytest
 from hostile_readers import MEMORY_MB, SECONDS, do_connect, job, misbehave
 
-from ibhelm_pipelines.content import sandbox
+from ibhelm_pipelines.content import workers
 from ibhelm_pipelines.content.sandbox import Sandbox
+from ibhelm_pipelines.content.workers import Workers
 from ibhelm_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,9 +32,15 @@ def settings() -> Settings:
     return Settings(_env_file=None, content_workers=2, content_seconds=SECONDS, content_memory_mb=MEMORY_MB)
 
 
+@contextmanager
+def open_sandbox(settings: Settings) -> Iterator[Sandbox]:
+    with Workers(settings) as shared, Sandbox(settings, shared, perform=misbehave) as running:
+        yield running
+
+
 @pytest.fixture
 def locked_in(settings: Settings) -> Iterator[Sandbox]:
-    with Sandbox(settings, perform=misbehave) as running:
+    with open_sandbox(settings) as running:
         yield running
 
 
@@ -81,11 +89,12 @@ def test_a_worker_sees_no_secrets(settings: Settings, tmp_path: Path) -> None:
     # In a process of its own: the fork server keeps the environment that it was started with.
     code = (
         "from ibhelm_pipelines.content.sandbox import Sandbox\n"
+        "from ibhelm_pipelines.content.workers import Workers\n"
         "from ibhelm_pipelines.settings import Settings\n"
         "from hostile_readers import job, misbehave\n"
         "settings = Settings(_env_file=None, content_workers=1)\n"
         "if __name__ == '__main__':\n"
-        "    with Sandbox(settings, perform=misbehave) as running:\n"
+        "    with Workers(settings) as workers, Sandbox(settings, workers, perform=misbehave) as running:\n"
         "        print(running.run(job('environment')).text)\n"
     )
     (tmp_path / "main.py").write_text(code, encoding="utf-8")
@@ -105,19 +114,19 @@ def test_a_worker_that_keeps_growing_is_replaced_before_it_harms_a_file(locked_i
 
 
 def test_a_worker_is_replaced_after_its_share_of_files(locked_in: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sandbox, "FILES_PER_WORKER", 5)
-    workers = {locked_in.run(job("well")).text for _ in range(30)}
-    assert len(workers) >= 4
+    monkeypatch.setattr(workers, "FILES_PER_WORKER", 5)
+    processes = {locked_in.run(job("well")).text for _ in range(30)}
+    assert len(processes) >= 4
 
 
 def test_neither_killed_nor_stopped_workers_stay_behind(settings: Settings) -> None:
-    with Sandbox(settings, perform=misbehave) as running:
-        for behaviour in ("segfault", "sleep", "well", "exit"):
+    with open_sandbox(settings) as running:
+        for behaviour in ("segfault", "sleep", "exit", "well"):
             running.run(job(behaviour))
-        workers = _workers()
-        assert workers
-        assert all(worker.status() != psutil.STATUS_ZOMBIE for worker in workers)
-    _, alive = psutil.wait_procs(workers, timeout=10)
+        processes = _workers()
+        assert processes
+        assert all(process.status() != psutil.STATUS_ZOMBIE for process in processes)
+    _, alive = psutil.wait_procs(processes, timeout=10)
     assert alive == []
 
 
@@ -129,10 +138,12 @@ def _workers() -> list[psutil.Process]:
 def test_workers_die_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
         "from ibhelm_pipelines.content.sandbox import Sandbox\n"
+        "from ibhelm_pipelines.content.workers import Workers\n"
         "from ibhelm_pipelines.settings import Settings\n"
         "from hostile_readers import job, misbehave\n"
         "if __name__ == '__main__':\n"
-        "    with Sandbox(Settings(_env_file=None, content_workers=1), perform=misbehave) as running:\n"
+        "    settings = Settings(_env_file=None, content_workers=1)\n"
+        "    with Workers(settings) as workers, Sandbox(settings, workers, perform=misbehave) as running:\n"
         "        print(running.run(job('well')).text, flush=True)\n"
         "        running.run(job('sleep'))\n"
     )
@@ -155,7 +166,7 @@ def test_what_dies_in_a_worker_that_others_may_have_broken_gets_a_fresh_one(lock
 
 def test_closing_does_not_wait_for_a_reader_that_hangs(settings: Settings) -> None:
     patient = settings.model_copy(update={"content_seconds": 600})
-    with ThreadPoolExecutor(1) as threads, Sandbox(patient, perform=misbehave) as running:
+    with ThreadPoolExecutor(1) as threads, open_sandbox(patient) as running:
         running.run(job("well"))
         hanging = threads.submit(running.run, job("sleep"))
         while not any(worker.status() == psutil.STATUS_SLEEPING for worker in _workers()):
@@ -173,7 +184,7 @@ def test_workers_that_die_between_files_are_replaced(locked_in: Sandbox) -> None
 
 @pytest.mark.timeout(60)
 def test_who_comes_after_the_end_is_told_so_and_does_not_wait(settings: Settings) -> None:
-    with Sandbox(settings, perform=misbehave) as running:
+    with open_sandbox(settings) as running:
         pass
     with pytest.raises(CancelledError):
         running.run(job("sleep"))

@@ -346,7 +346,8 @@ def test_no_lock_is_left_after_a_run(office: Office) -> None:
 
 def test_a_scan_can_add_a_file_with_a_content_that_is_being_read(office: Office) -> None:
     content_hash = office.add("a.txt", b"a")
-    with ledger.open_ledger(office.settings, "text", folders=None) as held:
+    with ledger.open_session(office.settings) as session:
+        held = ledger.Ledger(session, office.settings, "text", ledger.Scope())
         assert [work.hash for work in held.missing()] == [content_hash]
         office.add("b.txt", b"a", folder=BATH)  # refers to the row of the content: must not wait
 
