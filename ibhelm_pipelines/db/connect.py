@@ -32,6 +32,11 @@ SESSION_OPTIONS = " ".join(
     }.items()
 )
 CONNECT_TIMEOUT_SECONDS = 10
+RECONNECT_SECONDS = 3.0
+"""A pool doubles its pauses between attempts until it gives up; the next who asks for a connection starts afresh.
+
+With psycopg's five minutes it may sleep for two more after Postgres is back.
+"""
 
 
 def _session(url: str, application: str) -> dict[str, Any]:
@@ -91,6 +96,12 @@ def open_pool(url: str, *, application: str, max_size: int = 4) -> Iterator[Pool
     session = _session(url, application)
     conninfo = session.pop("conninfo")
     with ConnectionPool(
-        conninfo, kwargs=session, min_size=1, max_size=max_size, open=True, check=ConnectionPool.check_connection
+        conninfo,
+        kwargs=session,
+        min_size=1,
+        max_size=max_size,
+        open=True,
+        check=ConnectionPool.check_connection,
+        reconnect_timeout=RECONNECT_SECONDS,
     ) as pool:
         yield pool

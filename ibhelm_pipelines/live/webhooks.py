@@ -1,13 +1,287 @@
-"""The webhook receiver."""
+"""The webhook receiver: takes signed posts of Teamwork and Missive, keeps them, and says so.
+
+It answers 200 only after the row is committed, so a vendor that got its 200 may forget the event. Everybody can reach
+it, so it believes nobody: what is not signed is counted and gone. It knows the two webhook secrets and the database,
+and no vendor's token.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+import logging
+import signal
+import socket
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from ibhelm_pipelines.db.connect import Pool, open_pool
+from ibhelm_pipelines.errors import ConfigurationError, DatabaseUnavailableError
+from ibhelm_pipelines.live.heartbeat import INTERVAL_SECONDS, Heartbeat
+from ibhelm_pipelines.live.rate_limit import RateLimit
+from ibhelm_pipelines.live.webhook_counts import Counts
+from ibhelm_pipelines.live.webhook_formats import FORMATS, UNKNOWN, Format, is_signed
+from ibhelm_pipelines.live.webhook_protocol import OncePerMinute, protocol_class
+from ibhelm_pipelines.live.webhook_store import answers, delete_old, store
+from ibhelm_pipelines.local.ports import HOST, choose_port
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import FrameType
+
     from ibhelm_pipelines.settings import Settings
+
+MAX_BODY_BYTES = 1 << 20
+BODY_SECONDS = 5.0
+STORE_SECONDS = 4.0
+"""A vendor gives us five seconds for everything; a thread that still waits then may go on, its answer is 503."""
+
+POSTS_PER_SECOND = 50
+POSTS_AT_ONCE = 200
+MAX_CLIENTS = 10_000
+MAX_CLIENT_CHARS = 64
+CONNECTIONS = 4
+"""To the database. Commits that wake somebody follow one another in Postgres, so more of them only wait in line."""
+
+MAX_OPEN_REQUESTS = 256
+STOP_SECONDS = 5
+DAY_SECONDS = 24 * 3600.0
+
+_REFUSALS = {
+    "too_many": (429, "Too many posts; come again later."),
+    "too_big": (413, "The body is larger than 1 MiB."),
+    "too_slow": (408, "The body did not come in time."),
+    "disconnected": (400, "The body did not come to its end."),
+    "unsigned": (401, "Not signed with the secret that is set here."),
+    "wrong_signature": (401, "Not signed with the secret that is set here."),
+    "no_secret": (401, "Not signed with the secret that is set here."),
+    "database_away": (503, "Nothing was stored, because Postgres does not answer; come again later."),
+}
+_CLOSING = {"too_big", "too_slow", "disconnected"}
+"""Refusals after which the rest of the body is not waited for."""
+
+Result = TypeVar("Result")
+Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
+
+
+class Receiver:
+    """The application.
+
+    Args:
+        pool: connections to the database.
+        secrets: by vendor; a vendor without one is refused.
+    """
+
+    def __init__(self, pool: Pool, secrets: Mapping[str, str]) -> None:
+        self._pool, self._secrets = pool, secrets
+        self._limit = RateLimit(per_second=POSTS_PER_SECOND, burst=POSTS_AT_ONCE, max_clients=MAX_CLIENTS)
+        self._threads = anyio.CapacityLimiter(CONNECTIONS)
+        self.counts = Counts()
+
+    def application(self, lifespan: Lifespan | None = None) -> Starlette:
+        """Return the routes; nothing else is answered."""
+        posts = [Route(f"/webhooks/{form.vendor}", partial(self._receive, form), methods=["POST"]) for form in FORMATS]
+        asked = [Route("/healthz", self._health), Route("/metrics", self._metrics)]
+        application = Starlette(routes=[*posts, *asked], lifespan=lifespan)
+        application.router.redirect_slashes = False
+        return application
+
+    async def _receive(self, form: Format, request: Request) -> Response:
+        started = time.perf_counter()
+        self.counts.received(form.vendor)
+        reason, headers = await self._take(form, request)
+        self.counts.answered(form.vendor, time.perf_counter() - started)
+        if not reason:
+            return PlainTextResponse("Stored.")
+        self.counts.rejected(form.vendor, reason)
+        status, sentence = _REFUSALS[reason]
+        closing = {"Connection": "close"} if reason in _CLOSING else {}
+        return PlainTextResponse(sentence, status, {**headers, **closing})
+
+    async def _take(self, form: Format, request: Request) -> tuple[str, dict[str, str]]:
+        """Do all that a post asks for; return why it is refused, if it is, and headers that tell more."""
+        client = request.client.host[:MAX_CLIENT_CHARS] if request.client else ""
+        if wait := self._limit.wait_seconds((form.vendor, client)):
+            return "too_many", {"Retry-After": str(wait)}
+        body = await _read(request)
+        if isinstance(body, str):
+            return body, {}
+        secret = self._secrets.get(form.vendor)
+        if secret is None:
+            return "no_secret", {}
+        signature = request.headers.get(form.signature_header)
+        if not signature:
+            return "unsigned", {}
+        if not is_signed(body, signature, secret):
+            return "wrong_signature", {}
+        return await self._store(form, request, body), {}
+
+    async def _store(self, form: Format, request: Request, body: bytes) -> str:
+        delivery = form.read(request.headers, body)
+        try:
+            is_news = await self._with_database(partial(store, self._pool, delivery))
+        except (DatabaseUnavailableError, TimeoutError):
+            return "database_away"
+        if is_news:
+            self.counts.stored(form.vendor, understood=delivery.kind != UNKNOWN)
+        else:
+            self.counts.duplicate(form.vendor)
+        return ""
+
+    async def _with_database(self, work: Callable[[], Result]) -> Result:
+        with anyio.fail_after(STORE_SECONDS):
+            return await anyio.to_thread.run_sync(work, limiter=self._threads, abandon_on_cancel=True)
+
+    async def _health(self, _request: Request) -> Response:
+        try:
+            await self._with_database(partial(answers, self._pool))
+        except (DatabaseUnavailableError, TimeoutError):
+            problem = "Postgres does not answer, so no webhook can be stored; `ibhelm status` says more."
+            return JSONResponse({"status": "error", "problem": problem}, 503)
+        return JSONResponse({"status": "ok"})
+
+    async def _metrics(self, _request: Request) -> Response:
+        return Response(self.counts.as_text(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _read(request: Request) -> bytes | str:
+    """Return the body, or why it is refused."""
+    if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
+        return "too_big"
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    return "too_big"
+    except TimeoutError:
+        return "too_slow"
+    except ClientDisconnect:
+        return "disconnected"
+    return bytes(body)
 
 
 def serve(settings: Settings) -> None:
-    """Receive webhooks until a signal says stop."""
-    raise NotImplementedError
+    """Receive webhooks until a signal says stop.
+
+    Raises:
+        ConfigurationError: the port is taken, or no database is known.
+    """
+    secrets = webhook_secrets(settings)
+    with (
+        _listening(settings) as listener,
+        open_pool(settings.require_database_url(), application="webhooks", max_size=CONNECTIONS) as pool,
+        Heartbeat(settings, kind="webhooks") as heartbeat,
+    ):
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        receiver = Receiver(pool, secrets)
+        beat = partial(_beat, heartbeat, receiver, url)
+        server = _server(receiver.application(partial(_chores, pool, beat)), receiver.counts)
+        with _graceful_signals(server):
+            structlog.get_logger().info("webhooks_listening", url=url, vendors=sorted(secrets))
+            server.run(sockets=[listener])
+        structlog.get_logger().info("webhooks_stopped", **receiver.counts.as_state())
+
+
+def webhook_secrets(settings: Settings) -> dict[str, str]:
+    """Return the secret of each vendor that has one."""
+    known = {"teamwork": settings.teamwork_webhook_secret, "missive": settings.missive_webhook_secret}
+    return {vendor: secret.get_secret_value() for vendor, secret in known.items() if secret is not None}
+
+
+def _server(application: Starlette, counts: Counts) -> uvicorn.Server:
+    logging.getLogger("uvicorn.error").addFilter(OncePerMinute())
+    config = uvicorn.Config(
+        application,
+        http=protocol_class(partial(counts.rejected, "", "not_http")),
+        loop="asyncio",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        forwarded_allow_ips=HOST,  # a reverse proxy is on this machine, for nobody else reaches us
+        limit_concurrency=MAX_OPEN_REQUESTS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def _beat(heartbeat: Heartbeat, receiver: Receiver, url: str) -> None:
+    heartbeat.beat({"url": url, **receiver.counts.as_state()})
+
+
+@asynccontextmanager
+async def _chores(pool: Pool, beat: Callable[[], None], _application: Starlette) -> AsyncIterator[None]:
+    """What the receiver does beside receiving, for as long as it does."""
+    async with anyio.create_task_group() as chores:
+        chores.start_soon(_beat_on, beat)
+        chores.start_soon(_clean_daily, pool)
+        yield
+        chores.cancel_scope.cancel()
+
+
+async def _beat_on(beat: Callable[[], None]) -> None:
+    while True:
+        beat()
+        await anyio.sleep(INTERVAL_SECONDS)
+
+
+async def _clean_daily(pool: Pool) -> None:
+    log = structlog.get_logger()
+    while True:
+        try:
+            deleted = await anyio.to_thread.run_sync(delete_old, pool)
+            log.info("old_deliveries_deleted", count=deleted)
+        except DatabaseUnavailableError as error:
+            log.warning("old_deliveries_not_deleted", reason=str(error))
+        await anyio.sleep(DAY_SECONDS)
+
+
+@contextmanager
+def _listening(settings: Settings) -> Iterator[socket.socket]:
+    """Listen on the configured port, or on a free one, from the beginning to the end of the block."""
+    settings.state_dir.mkdir(parents=True, exist_ok=True)
+    port = choose_port(
+        settings.webhooks_port,
+        memory=settings.state_dir / "webhooks.port",
+        service="The webhook receiver",
+        variable="IBHELM_WEBHOOKS_PORT",
+    )
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError as error:
+            raise ConfigurationError(
+                f"The webhook receiver cannot listen on port {port} of {HOST}: {error.strerror}.",
+                next_step="Set IBHELM_WEBHOOKS_PORT to another port, or to 0 for a free one.",
+            ) from error
+        yield listener
+
+
+@contextmanager
+def _graceful_signals(server: uvicorn.Server) -> Iterator[None]:
+    """End in good order: uvicorn raises the signal that stopped it once more, which would end us with its number."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
