@@ -20,6 +20,7 @@ from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.status import without_password
 from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.settings import DOTENV, PREFIX, Settings, embedded_env_file
+from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,18 +158,15 @@ def _share(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding(subject="NAS", fact=str(root))
-        yield _marker(settings, root)
+        yield _marker(settings)
 
 
-def _marker(settings: Settings, root: Path) -> Finding:
-    if os.path.lexists(root / settings.share_marker):
-        return Finding(subject="Marker of the share", fact=settings.share_marker)
-    return Finding(
-        subject="Marker of the share",
-        problem=f"The share has no {settings.share_marker}, so a scan would take it for unmounted.",
-        next_step=f"If it is mounted, run `ibhelm init-share {root}` once; if it cannot be written, "
-        "set IBHELM_SHARE_MARKER to a path that it certainly holds.",
-    )
+def _marker(settings: Settings) -> Finding:
+    try:
+        Share.open(settings)
+    except IbhelmError as error:
+        return Finding(subject="Marker of the share", problem=error.problem, next_step=error.next_step)
+    return Finding(subject="Marker of the share", fact=settings.share_marker)
 
 
 def _services(settings: Settings, storage: Storage) -> Iterator[Finding]:

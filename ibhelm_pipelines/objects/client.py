@@ -100,7 +100,10 @@ def _from_answer(error: ClientError, bucket: str) -> IbhelmError:
         return changed_content("The S3 server received other bytes than those that were hashed.")
     if code in _MISSING:
         return MissingError(str(error))
-    return PermanentError(f"S3 refuses the request: {error}.", next_step="See the S3 server's log for the reason.")
+    return PermanentError(
+        f"The S3 server refuses a request: {error}.",
+        next_step="See the log of the server at IBHELM_S3_ENDPOINT for the reason; it may lack a feature that is used.",
+    )
 
 
 def _from_connection(error: BotoCoreError) -> IbhelmError:
@@ -117,12 +120,14 @@ def changed_content(problem: str) -> ContentChangedError:
 def _unavailable(problem: str) -> ObjectStoreUnavailableError:
     return ObjectStoreUnavailableError(
         f"The S3 server does not answer as it should: {problem}.",
-        next_step="See `ibhelm status`; `ibhelm up` starts the embedded one.",
+        next_step="`ibhelm up` starts the embedded one; of another one, check the address in IBHELM_S3_ENDPOINT and its"
+        " log.",
     )
 
 
 def _misconfigured(problem: str) -> ConfigurationError:
     return ConfigurationError(
         f"The S3 server refuses us: {problem}.",
-        next_step="Check IBHELM_S3_BUCKET, IBHELM_S3_ACCESS_KEY, IBHELM_S3_SECRET_KEY and IBHELM_S3_REGION.",
+        next_step="Check IBHELM_S3_ENDPOINT, IBHELM_S3_BUCKET, IBHELM_S3_ACCESS_KEY, IBHELM_S3_SECRET_KEY and"
+        " IBHELM_S3_REGION.",
     )

@@ -65,6 +65,7 @@ class ObjectStore:
 
     def __init__(self, settings: Settings, *, connections: int = 16) -> None:
         self.bucket = settings.s3_bucket
+        self._bucket_seen = False
         self._settings = settings
         self._client = new_client(settings, settings.require_s3_endpoint(), connections=connections)
 
@@ -93,6 +94,7 @@ class ObjectStore:
                 f"There is no bucket {self.bucket} on the S3 server.",
                 next_step="Create it, or set IBHELM_S3_BUCKET to one that exists.",
             ) from error
+        self._bucket_seen = True
 
     def put_bytes(self, key: str, data: bytes, *, sha256: str, media_type: str) -> None:
         """Store a small object from memory; arguments and errors as of `put_file`."""
@@ -122,12 +124,17 @@ class ObjectStore:
             self._put_in_parts(key, file, sha256=sha256, size=size, media_type=media_type)
 
     def head(self, key: str) -> StoredObject | None:
-        """Return what is stored under a key, or None. Errors as of `check`."""
+        """Return what is stored under a key, or None. Errors as of `check`.
+
+        A missing bucket answers a HEAD just as a missing object does, so the first None is given only when the bucket
+        was seen. One that vanishes while this store is open is noticed by whatever is put, listed or deleted next.
+        """
         try:
             with translated_errors(self.bucket):
                 answer = self._client.head_object(Bucket=self.bucket, Key=key)
         except MissingError:
-            self.check()  # a missing bucket answers the same
+            if not self._bucket_seen:
+                self.check()
             return None
         return StoredObject(
             key=key,

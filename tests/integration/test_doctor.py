@@ -93,7 +93,7 @@ def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     [
         (_no_nas, "NAS: No NAS folder is set. Set IBHELM_NAS_ROOT in .env"),
         (_wrong_nas, "nowhere. Mount the share there, or correct IBHELM_NAS_ROOT."),
-        (_unmarked_nas, "The share has no .ibhelm-share, so a scan would take it for unmounted. If it is mounted, run"),
+        (_unmarked_nas, ".ibhelm-share cannot be seen (No such file or directory). Mount the share; for a new share"),
         (_database_down, "Postgres: Postgres does not answer"),
         (_no_bucket, "S3: There is no bucket no-such-bucket on the S3 server. Create it, or set IBHELM_S3_BUCKET"),
         (_state_is_a_file, "cannot be used: File exists. Run ibhelm as the user that made it"),

@@ -285,7 +285,7 @@ def test_a_server_that_is_down_is_unavailable(call: str) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         endpoint = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        unavailable = pytest.raises(ObjectStoreUnavailableError, match="ibhelm status")
+        unavailable = pytest.raises(ObjectStoreUnavailableError, match="IBHELM_S3_ENDPOINT")
         with ObjectStore(Settings(_env_file=None, s3_endpoint=endpoint)) as store, unavailable:
             calls[call](store)
 
@@ -322,6 +322,20 @@ def test_wrong_credentials_or_a_missing_bucket_need_a_person(s3_settings: Settin
         ):
             with pytest.raises(ConfigurationError, match="IBHELM_S3_BUCKET"):
                 call()
+
+
+def test_a_missing_bucket_is_never_a_missing_object_however_often_one_asks(s3_settings: Settings) -> None:
+    with ObjectStore(s3_settings.model_copy(update={"s3_bucket": "no-such-bucket"})) as store:
+        for _ in range(3):
+            with pytest.raises(ConfigurationError, match="IBHELM_S3_BUCKET"):
+                store.head("k")
+
+
+def test_a_new_object_costs_one_question_once_the_bucket_was_seen(store: ObjectStore) -> None:
+    asked: list[str] = []
+    store._client.meta.events.register("before-call", lambda model, **_: asked.append(model.name))
+    assert [store.head(f"k{number}") for number in range(3)] == [None] * 3
+    assert asked == ["HeadObject", "HeadBucket", "HeadObject", "HeadObject"]
 
 
 def test_an_endpoint_that_is_no_url_needs_a_person() -> None:
