@@ -58,6 +58,10 @@ class Delivery:
     object_id: str
     body: bytes
 
+    @property
+    def understood(self) -> bool:
+        return self.kind != UNKNOWN
+
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
