@@ -40,9 +40,6 @@ CONTENTS_AT_ONCE = 16
 BYTES_AT_ONCE = 64 << 20
 """Bytes of contents taken together: what a batch of large ones may delay."""
 
-SMALL_BYTES = 4 << 20
-"""What counts as small: for it there are lanes that nothing large can block."""
-
 Work = Literal["paths", "folder", "share", "contents"]
 
 
@@ -172,8 +169,8 @@ class Inbox:
         """Give back these items, or all that this worker has, as if they had not been taken."""
         self._settle("release", ids)
 
-    def defer(self, ids: Sequence[int], *, seconds: float, reason: str) -> None:
-        """Try these again later; it was not their fault."""
+    def defer(self, ids: Sequence[int], *, seconds: float, reason: str | None) -> None:
+        """Try these again later; it was not their fault. Without a reason nothing went wrong at all."""
         self._settle("defer", ids, pause=dt.timedelta(seconds=seconds), error=reason)
 
     def fail(self, ids: Sequence[int], *, reason: str, permanent: bool) -> int:

@@ -1,0 +1,130 @@
+"""What the workers do with each source: one function that takes work from the inbox, one that does it.
+
+The functions that do it are the ones that Dagster's assets call. A source without a lane is kept: its items wait until
+an installation comes that knows what to do with them.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, Self
+
+from ibhelm_pipelines.content.steps import LIVE_ORDER, Steps, open_steps
+from ibhelm_pipelines.live.inbox import Batch, Inbox
+from ibhelm_pipelines.nas.names import LOOSE
+from ibhelm_pipelines.nas.paths import scan_paths
+from ibhelm_pipelines.nas.scan import scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from ibhelm_pipelines.db.live import Source
+    from ibhelm_pipelines.settings import Settings
+
+SMALL_BYTES = 4 << 20
+"""What counts as small: each source has a lane for it that nothing large can block."""
+
+SECOND_LOOK_SECONDS = 30
+"""After a look at single paths that left something open, the whole folder is scanned: not at once, for what is being
+written or moved may be whole by then."""
+
+
+class Tools:
+    """What the lanes of one process share; each thing is opened when it is first needed."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._open = ExitStack()
+        self._lock = Lock()
+        self._steps: Steps | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close what is open, when no lane works any more."""
+        self._open.close()
+
+    def steps(self) -> Steps:
+        """Return the steps, whose object store and worker processes all threads share."""
+        with self._lock:
+            if self._steps is None:
+                self._steps = self._open.enter_context(open_steps(self.settings))
+            return self._steps
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lane:
+    """One thread of every worker.
+
+    Attributes:
+        small: whether it takes only what is small, so that nothing large can block it.
+    """
+
+    name: str
+    source: Source
+    claim: Callable[[Inbox], Batch | None]
+    work: Callable[[Tools, Inbox, Batch], None]
+    small: bool = False
+
+
+def work_on_nas(tools: Tools, inbox: Inbox, batch: Batch) -> None:
+    """Bring the tables in line with the disk."""
+    if batch.work == "share":
+        scan(tools.settings, tell=True)
+        return
+    if batch.work == "folder":
+        scan(tools.settings, folders=[batch.items[0].folder or batch.items[0].label], tell=True)
+        return
+    paths = [item.key for item in batch.items if item.kind == "path"]
+    directories = [item.key for item in batch.items if item.kind == "directory"]
+    report = scan_paths(tools.settings, paths=paths, directories=directories, tell=True)
+    if report.state == "incomplete":
+        folders = {*report.folders, *(item.folder or LOOSE for item in batch.items)}
+        inbox.scan_later(sorted(folders), seconds=SECOND_LOOK_SECONDS)
+
+
+def work_on_contents(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
+    """Preview, text and original of these contents, or of all of a folder.
+
+    What the steps leave open for a passing reason is written down by themselves and found by the next scan.
+    """
+    if batch.work == "folder":
+        for step in LIVE_ORDER:
+            tools.steps().run(step, folders=[batch.items[0].folder or batch.items[0].label], tell=True)
+    else:
+        tools.steps().derive([item.key.decode("ascii") for item in batch.items], tell=True)
+
+
+LANES: tuple[Lane, ...] = (
+    Lane(name="nas", source="nas", claim=Inbox.claim_nas, work=work_on_nas),
+    Lane(
+        name="nas, small",
+        source="nas",
+        claim=partial(Inbox.claim_nas, max_weight=SMALL_BYTES),
+        work=work_on_nas,
+        small=True,
+    ),
+    Lane(name="contents", source="content", claim=Inbox.claim_contents, work=work_on_contents),
+    Lane(
+        name="contents, small",
+        source="content",
+        claim=partial(Inbox.claim_contents, max_weight=SMALL_BYTES),
+        work=work_on_contents,
+        small=True,
+    ),
+)
+
+
+def sources(lanes: tuple[Lane, ...] = LANES) -> list[Source]:
+    """Return the sources that have a lane."""
+    return sorted({lane.source for lane in lanes})
