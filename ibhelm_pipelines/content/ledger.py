@@ -148,7 +148,9 @@ class Ledger:
 
     def record(self, results: Sequence[Done]) -> None:
         """Commit a chunk of results, and that they are told, in one transaction; then let go of its contents."""
+        hashes = [done.work.hash for done in results]
         with translated_errors(), self._connection.transaction(), self._connection.cursor() as cursor:
+            cursor.execute(self._queries["lock_rows"], {"hashes": hashes})
             for name, rows in self._rows(results).items():
                 cursor.executemany(self._queries[name], rows)
             if self._tell:
@@ -156,7 +158,7 @@ class Ledger:
                 tell(self._connection, ASSETS[self._step], counts)
         self._open.update(done.work.hash for done in results if done.outcome.transient)
         self._changed.update(done.work.hash for done in results if done.outcome.changed)
-        self._unlock([done.work.hash for done in results])
+        self._unlock(hashes)
 
     def count_waiting(self) -> int:
         """Return how many contents are still not finished: all of the named ones, or those that this run met."""

@@ -1,4 +1,5 @@
 -- Derived work on contents: finding what is missing, sharing it between runs, recording what came of it.
+-- A transient failure is due again at its time, or at once when a scan recorded a file with this content since: it was renamed, or is back.
 
 -- name: create_worklist
 -- Of this session: what this run found missing when it began. It lies in Postgres because a parent with 300,000 hashes in memory is not flat.
@@ -17,7 +18,9 @@ where f.deleted_at is null and f.content_hash is not null and (%(folders)s::text
     select from public.contents c
     join tool on tool.family = coalesce(c.family, %(unopened)s)
     join ops.step_results r on r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version
-    where c.hash = f.content_hash and (r.next_try_at is null or r.next_try_at > now())
+    where c.hash = f.content_hash and (r.next_try_at is null or r.next_try_at > now() and not exists (
+        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at
+    ))
   )
 group by f.content_hash
 
@@ -37,7 +40,10 @@ from public.contents c join tool on tool.family = coalesce(c.family, %(unopened)
 where c.hash = any(%(hashes)s::text[])
   and not exists (
     select from ops.step_results r
-    where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version and (r.next_try_at is null or r.next_try_at > now())
+    where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version
+      and (r.next_try_at is null or r.next_try_at > now() and not exists (
+        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at
+      ))
   )
 order by c.size_bytes, c.hash
 
@@ -84,9 +90,16 @@ left join lateral (
 where exists (select from public.files f where f.content_hash = c.hash and f.deleted_at is null)
   and not exists (
     select from ops.step_results r
-    where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version and (r.next_try_at is null or r.next_try_at > now())
+    where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version
+      and (r.next_try_at is null or r.next_try_at > now() and not exists (
+        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at
+      ))
   )
 order by wanted.ord, place.id
+
+-- name: lock_rows
+-- Before anything is written to them: two steps of the same contents, finished in another order, wait for each other here instead of deadlocking.
+select from public.contents where hash = any(%(hashes)s::text[]) order by hash for no key update
 
 -- name: record_content
 -- What a reader does not say stays as an earlier one said it.
