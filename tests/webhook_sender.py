@@ -1,0 +1,164 @@
+"""A vendor as the receiver sees it: a real `ibhelm webhooks` process, and signed posts over real sockets."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+SECRETS = {"teamwork": "teamwork's planted secret", "missive": "missive's planted secret"}
+SIGNATURES = {"teamwork": "X-Projects-Signature", "missive": "X-Hook-Signature"}
+PATIENCE_SECONDS = 60
+
+
+def sign(vendor: str, body: bytes) -> str:
+    return hmac.new(SECRETS[vendor].encode(), body, hashlib.sha256).hexdigest()
+
+
+def task(number: int) -> bytes:
+    return json.dumps(
+        {"eventCreator": {"id": 7}, "task": {"id": number, "name": "Lüftung"}, "project": {"id": 9}}
+    ).encode()
+
+
+def conversation(name: str) -> bytes:
+    return json.dumps({"rule": {"id": "r", "type": "incoming_email"}, "conversation": {"id": name}}).encode()
+
+
+@dataclass
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+@dataclass
+class Receiver:
+    """A running `ibhelm webhooks`.
+
+    Args:
+        environment: its whole environment.
+    """
+
+    environment: dict[str, str]
+    log: list[str] = field(default_factory=list)
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "ibhelm_pipelines.cli", "webhooks"]
+        self.process = subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        wait_for(lambda: self.lines("webhooks_listening") or self.process.poll() is not None)
+        assert self.process.poll() is None, self.log
+        self.url: str = self.lines("webhooks_listening")[0]["url"]
+        self.port = int(self.url.rpartition(":")[2])
+
+    def _read(self) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr:
+            self.log.extend(self.process.stderr)
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in map(json.loads, list(self.log)) if line["event"] == event]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Stop it and return its exit status."""
+        self.process.send_signal(number)
+        status = self.process.wait(PATIENCE_SECONDS)
+        self._reader.join()
+        return status
+
+    def ask(
+        self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    ) -> Answer:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        with contextlib.closing(connection):
+            connection.request(method, path, body, dict(headers or {}))
+            response = connection.getresponse()
+            return Answer(response.status, dict(response.getheaders()), response.read().decode())
+
+    def post(self, vendor: str, body: bytes, **headers: str) -> Answer:
+        """Post something signed; underscores in names of headers stand for hyphens."""
+        signature = "sha256=" + sign(vendor, body) if vendor == "missive" else sign(vendor, body)
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return self.ask("POST", f"/webhooks/{vendor}", body, {SIGNATURES[vendor]: signature} | named)
+
+    def post_task(self, number: int, delivery: str, client: str = "127.0.0.1") -> Answer:
+        return self.post(
+            "teamwork",
+            task(number),
+            X_Projects_Event="TASK.UPDATED",
+            X_Projects_Delivery=delivery,
+            X_Forwarded_For=client,
+        )
+
+    def raw(self, data: bytes, *, seconds: float = PATIENCE_SECONDS) -> bytes:
+        """Send bytes as they are and return what comes until the receiver closes or is silent for so long."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
+            answer = b""
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                connection.sendall(data)
+            with contextlib.suppress(TimeoutError, ConnectionError):
+                while received := connection.recv(65536):
+                    answer += received
+            return answer
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return a counter as Prometheus reads it; 0 where it was never counted."""
+        inside = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
+        start = f"ibhelm_webhooks_{name}{{{inside}}} "
+        found = [line for line in self.ask("GET", "/metrics").text.splitlines() if line.startswith(start)]
+        return float(found[0].rpartition(" ")[2]) if found else 0.0
+
+
+def environment(database_url: str, folder: Path, **settings: str) -> dict[str, str]:
+    """Return the environment of a receiver: the two secrets, the database, a free port, and nothing else of ours."""
+    ours = {
+        "DATABASE_URL": database_url,
+        "STATE_DIR": str(folder / "state"),
+        "WEBHOOKS_PORT": "0",
+        "TEAMWORK_WEBHOOK_SECRET": SECRETS["teamwork"],
+        "MISSIVE_WEBHOOK_SECRET": SECRETS["missive"],
+    }
+    return os.environ | {f"IBHELM_{name}": value for name, value in {**ours, **settings}.items()}
+
+
+@contextlib.contextmanager
+def running(environment: dict[str, str]) -> Iterator[Receiver]:
+    """Run a receiver for the length of the block."""
+    receiver = Receiver(environment)
+    receiver.start()
+    try:
+        yield receiver
+    finally:
+        if receiver.process.poll() is None:
+            receiver.stop(signal.SIGKILL)
+
+
+def rows(url: str, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url, autocommit=True) as connection:
+        return connection.execute(query, parameters).fetchall()
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
