@@ -7,7 +7,6 @@ once.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -73,6 +72,7 @@ def delete_vanished(
     if not vanished and confirmed_scan is None:
         return  # the usual case, in which 300,000 live files need not be counted
     with connection.transaction():
+        connection.execute(sql["lock_deletions"])  # scans that run at the same time must not each fill the limits
         confirmed = _use_confirmation(connection, confirmed_scan)
         allowed = [v for v in vanished if v.file_id in confirmed]
         others = [v for v in vanished if v.file_id not in confirmed]
@@ -80,11 +80,11 @@ def delete_vanished(
             len(others) + _count(connection, "count_recent_deletions"), _count(connection, "count_live_files")
         ):
             allowed, others = vanished, []
-        reconciler.delete(Counter(v.folder for v in allowed), [v.file_id for v in allowed])
         connection.execute(
             sql["refuse_deletions"], {"scan_id": report.scan_id, "file_ids": [v.file_id for v in others]}
         )
         report.deletions_refused = len(others)
+        reconciler.delete([v.file_id for v in allowed])
 
 
 def _use_confirmation(connection: Connection, scan_id: int | None) -> set[int]:

@@ -8,6 +8,7 @@ allowed"). What is left out is counted by its reason, so that the admin sees a r
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -51,6 +52,10 @@ class IgnoreRules:
         if self.folders.match(name):
             return name
         return HIDDEN if self.hidden and name.startswith(".") else None
+
+    def leaves_out_below(self, raw_path: bytes) -> bool:
+        """Tell whether a path stands below a folder that is not entered."""
+        return any(self.folder_reason(os.fsdecode(part)) is not None for part in raw_path.split(b"/")[:-1])
 
     def file_reason(self, name: str) -> str:
         """Return why a file that is left out is: the pattern that it fits, or that it is hidden."""

@@ -31,6 +31,12 @@ def folder_key(raw_folder: bytes) -> str:
     return _NOT_IN_KEYS.sub(_escape, display(raw_folder))
 
 
+def folder_of(raw_directory: bytes, folder_depth: int) -> str:
+    """Return the project folder that the files of a directory count to."""
+    parts = raw_directory.split(b"/") if raw_directory else []
+    return folder_key(b"/".join(parts[:folder_depth])) if len(parts) >= folder_depth else LOOSE
+
+
 def _escape(match: re.Match[str]) -> str:
     return "…" if match.group() == "..." else match.group().encode("unicode_escape").decode()
 
@@ -49,6 +55,12 @@ def url_path(raw: bytes) -> str:
 def directory_key(raw_directory: bytes) -> int:
     """Return 64 bits of a directory's path: groups rows quickly, decides nothing."""
     return int.from_bytes(hashlib.blake2b(raw_directory, digest_size=8).digest(), "big", signed=True)
+
+
+def split(raw_path: bytes) -> tuple[bytes, bytes]:
+    """Return the directory of a path below the root (empty for the root itself), and the name in it."""
+    directory, _, name = raw_path.rpartition(b"/")
+    return directory, name
 
 
 def join(raw_directory: bytes, raw_name: bytes) -> bytes:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.nas.names import display
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.nas.report import ScanReport
@@ -36,10 +36,9 @@ class Problem:
 class Problems:
     """The problems of one scan."""
 
-    def __init__(self, connection: Connection, report: ScanReport, *, folders: Sequence[str] | None) -> None:
+    def __init__(self, connection: Connection, report: ScanReport) -> None:
         self._connection = connection
         self._report = report
-        self._folders = None if folders is None else list(folders)
         self._problems: dict[bytes, Problem] = {}
         self._restless = 0
 
@@ -61,8 +60,13 @@ class Problems:
         kind: ProblemKind = "unreadable_directory" if unreadable.is_directory else "unreadable_file"
         self.add(Problem(raw_path=unreadable.raw_path, folder=unreadable.folder, kind=kind, reason=unreadable.reason))
 
-    def store(self) -> None:
-        """Write the list; what is no longer on it is solved."""
+    def store(self, clear_solved: str, scope: Mapping[str, Any]) -> None:
+        """Write the list; what is no longer on it is solved.
+
+        Args:
+            clear_solved: name of the statement that removes what is solved.
+            scope: its parameters: what was looked at.
+        """
         sql = load_queries("nas")
         rows = [
             {
@@ -78,4 +82,4 @@ class Problems:
         with self._connection.cursor() as cursor:
             cursor.executemany(sql["store_problem"], rows)
         standing = [hashlib.sha256(raw_path).digest() for raw_path in self._problems]
-        self._connection.execute(sql["clear_solved_problems"], {"folders": self._folders, "standing": standing})
+        self._connection.execute(sql[clear_solved], {**scope, "standing": standing})

@@ -7,17 +7,18 @@ together, so that whatever stops the scan leaves a state that was true.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.nas.report import FolderCounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.nas.report import ScanReport
+    from ibhelm_pipelines.nas.telling import Teller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,21 +34,31 @@ class HashedRow:
 
 
 class Reconciler:
-    """The comparisons and placements of one scan, on the scan's own connection and in its temporary tables."""
+    """The comparisons and placements of one scan, on the scan's own connection and in its temporary tables.
 
-    def __init__(self, connection: Connection, report: ScanReport, *, folders: Sequence[str] | None) -> None:
+    Attributes:
+        overtaken: placements that were left out because another scan had moved the file on; the scan is not whole then.
+    """
+
+    def __init__(
+        self, connection: Connection, report: ScanReport, *, folders: Sequence[str] | None, teller: Teller | None
+    ) -> None:
         self._connection = connection
         self._report = report
+        self._teller = teller
+        self._news: dict[str, FolderCounts] = {}
+        self.overtaken = 0
         self._scope = {"folders": None if folders is None else list(folders)}
         self._sql = load_queries("nas")
 
     def _run(self, name: str, **values: Any) -> int:
         return self._connection.execute(self._sql[name], {**self._scope, **values}).rowcount
 
-    def compare(self, unreadable: Iterable[bytes], *, still_exists: Callable[[bytes], bool]) -> None:
+    def compare(self, find_known: str, unreadable: Iterable[bytes], *, still_exists: Callable[[bytes], bool]) -> None:
         """Pair what was seen with what is known, and place the files that only moved.
 
         Args:
+            find_known: name of the statement that fills the temporary table `known`.
             unreadable: raw paths below which nothing was seen.
             still_exists: tells whether a raw path is on the disk; asked for files outside this scan whose inode
                 appeared in it.
@@ -56,24 +67,26 @@ class Reconciler:
             with self._connection.cursor() as cursor, cursor.copy("copy unreadable (raw_path) from stdin") as copy:
                 for raw_path in unreadable:
                     copy.write_row((raw_path,))
-            for step in ("find_known", "index_known", "pair_by_path", "break_crossed_pairs", "index_path_pairs"):
+            for step in ("index_seen", find_known, "index_known", "pair_by_path", "break_crossed_pairs"):
                 self._run(step)
-            for step in ("find_vanished", "find_appeared", "index_changes"):
+            for step in ("index_path_pairs", "find_vanished", "find_appeared", "index_changes"):
                 self._run(step)
             self._find_moves_by_inode(still_exists)
             self._place("place_moved", fresh=False)
             self._place("place_refoldered")
             self._run("create_work")
             self._run("index_work")
+            self._tell()
 
     def _find_moves_by_inode(self, still_exists: Callable[[bytes], bool]) -> None:
         self._run("candidates_by_inode")
         self._take_moves(fresh=False)
+        # In this order: a file that is marked deleted between the two questions is found by one of them.
+        if self._scope["folders"] is not None:
+            self._find_moves_from_elsewhere(still_exists)
         self._run("clear_candidates")
         self._run("candidates_among_deleted")
         self._take_moves(fresh=False)
-        if self._scope["folders"] is not None:
-            self._find_moves_from_elsewhere(still_exists)
         while self._connection.execute(self._sql["restore_unexplained_pairs"]).fetchone() != (0,):
             pass
 
@@ -83,7 +96,7 @@ class Reconciler:
         with self._connection.cursor() as cursor, cursor.copy("copy candidates from stdin") as copy:
             for file_id, ordinal, raw_path in rows:
                 if not still_exists(raw_path):
-                    copy.write_row((file_id, ordinal, False))
+                    copy.write_row((file_id, ordinal, False, raw_path, False))
         self._take_moves(fresh=False)
 
     def _take_moves(self, *, fresh: bool) -> None:
@@ -103,6 +116,7 @@ class Reconciler:
             self._place("place_hashed")
             self._run("forget_candidate_hashes")
             self._run("drop_done_work")
+            self._tell()
 
     def place_chunk(self, rows: Iterable[HashedRow]) -> None:
         """Store one chunk of files that were just read, in one transaction."""
@@ -112,12 +126,15 @@ class Reconciler:
                 for row in rows:
                     copy.write_row((row.ordinal, row.sha256, row.size, row.mtime_ns, row.inode, row.birth_ns))
             self._place("place_hashed")
+            self._tell()
 
     def _place(self, source: str, **values: Any) -> None:
         """Fill `placed` by one of the place_ queries and write what it says, everywhere."""
         self._run("clear_placed")
         if self._run(source, **values) == 0:
             return
+        if self._scope["folders"] is not None:  # who scans the whole share is alone
+            self.overtaken += self._run("drop_overtaken")
         for step in (
             "insert_contents",
             "tell_touched_from_changed",
@@ -131,6 +148,8 @@ class Reconciler:
             self._run(step)
         self._align_versions(self._one("placed_known_ids"))
         self._count()
+        if self._teller is not None:
+            self._teller.ask_for_contents()
 
     def _align_versions(self, file_ids: Sequence[int]) -> None:
         if file_ids:
@@ -139,22 +158,33 @@ class Reconciler:
 
     def _count(self) -> None:
         for folder, kind, files, size in self._connection.execute(self._sql["placed_counts"]):
-            counts = self._report.of(folder)
+            counts = FolderCounts(bytes=size)
             if kind != "touched":
-                setattr(counts, kind, getattr(counts, kind) + files)
-            counts.bytes += size
+                setattr(counts, kind, files)
+            self._note(folder, counts)
             self._report.bytes_hashed += size
+
+    def _note(self, folder: str, counts: FolderCounts) -> None:
+        self._report.folders[folder] = self._report.of(folder) + counts
+        self._news[folder] = self._news.get(folder, FolderCounts()) + counts
+
+    def _tell(self) -> None:
+        """The last act of each transaction."""
+        if self._teller is not None:
+            self._teller.tell(self._news)
+        self._news = {}
 
     def _one(self, name: str, **values: Any) -> Any:
         row = self._connection.execute(self._sql[name], values).fetchone()
         assert row is not None
         return row[0]
 
-    def delete(self, files_by_folder: Counter[str], file_ids: Sequence[int]) -> None:
-        """Mark files deleted; runs inside the caller's transaction."""
-        ids = list(file_ids)
-        self._run("mark_deleted", file_ids=ids)
+    def delete(self, file_ids: Sequence[int]) -> None:
+        """Mark vanished files deleted; runs inside the caller's transaction and ends it."""
+        deleted = self._connection.execute(self._sql["mark_deleted"], {"file_ids": list(file_ids)}).fetchall()
+        ids = [file_id for file_id, _ in deleted]
         self._run("mark_entries_gone", file_ids=ids)
         self._align_versions(ids)
-        for folder, count in files_by_folder.items():
-            self._report.of(folder).deleted += count
+        for _, folder in deleted:
+            self._note(folder, FolderCounts(deleted=1))
+        self._tell()

@@ -6,7 +6,6 @@ import pwd
 from functools import cache
 from typing import TYPE_CHECKING
 
-from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.nas.names import display, extension, join, url_path
 
 if TYPE_CHECKING:
@@ -46,7 +45,7 @@ def mark_touched(connection: Connection, keys: Iterable[int]) -> None:
     with connection.cursor() as cursor, cursor.copy("copy touched (directory_key) from stdin") as copy:
         for key in keys:
             copy.write_row((key,))
-    connection.execute(load_queries("nas")["index_seen"])
+    connection.execute("analyze touched")
 
 
 def _copy_directory(copy: psycopg.Copy, directory: Directory, key: int, nas_url: str, ordinal: int) -> int:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.nas.ignore import SPECIAL, SYMLINK, IgnoreRules
-from ibhelm_pipelines.nas.names import LOOSE, folder_key, join
+from ibhelm_pipelines.nas.names import LOOSE, folder_key, folder_of, join
 from ibhelm_pipelines.share import INT64_MAX, signed64, storable_time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
 
-_OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+OPEN_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 FileEntry = tuple[bytes, int, int, int, int]
@@ -28,6 +28,11 @@ FileEntry = tuple[bytes, int, int, int, int]
 64-bit number, owner's uid. A bare tuple, because 300,000 of them are made on each scan and a class would double
 their price.
 """
+
+
+def file_entry(raw_name: bytes, stat: os.stat_result) -> FileEntry:
+    """Return what a walk says of a file."""
+    return raw_name, stat.st_size, storable_time_ns(stat.st_mtime_ns), signed64(stat.st_ino), stat.st_uid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,13 +111,41 @@ class Walker:
 
     def walk_folder(self, start: Start) -> Iterator[Directory]:
         """Yield a project folder's directories, parents first."""
+        yield from self._walk_from(start.raw_path, start.folder, self.folder_depth)
+
+    def walk_path(self, raw_path: bytes) -> Iterator[Directory]:
+        """Yield a directory and those below it, parents first; with the project folders where it stands above them."""
+        depth = raw_path.count(b"/") + 1
+        if depth >= self.folder_depth:
+            yield from self._walk_from(raw_path, folder_of(raw_path, self.folder_depth), depth)
+            return
+        yield from self._walk_from(raw_path, LOOSE, depth)
+        starts, self.starts = self.starts, []
+        for start in starts:
+            yield from self.walk_folder(start)
+
+    def read_directory(self, raw_path: bytes) -> Directory | None:
+        """Read one directory without those below it; None where it cannot be read."""
+        folder = folder_of(raw_path, self.folder_depth)
+        fd = self._open(raw_path, folder) if raw_path else self._open_root()
+        if fd is None:
+            return None
+        try:
+            return self._read(fd, raw_path, folder)[0]
+        finally:
+            os.close(fd)
+
+    def _walk_from(self, raw_path: bytes, folder: str, depth: int) -> Iterator[Directory]:
+        fd = self._open(raw_path, folder)
+        if fd is not None:
+            yield from self._walk_below(fd, raw_path, folder, depth)
+
+    def _open(self, raw_path: bytes, folder: str) -> int | None:
         root_fd = self._open_root()
         try:
-            fd = self._open_child(start.raw_path, root_fd, start.raw_path, start.folder)
+            return self._open_child(raw_path, root_fd, raw_path, folder)
         finally:
             os.close(root_fd)
-        if fd is not None:
-            yield from self._walk_below(fd, start.raw_path, start.folder, self.folder_depth)
 
     def list_folders(self) -> dict[str, bytes]:
         """Return the project folders on the disk without entering them."""
@@ -173,7 +206,7 @@ class Walker:
 
     def _open_child(self, name: str | bytes, parent_fd: int, raw_path: bytes, folder: str) -> int | None:
         try:
-            return os.open(name, _OPEN_DIRECTORY, dir_fd=parent_fd)
+            return os.open(name, OPEN_DIRECTORY, dir_fd=parent_fd)
         except OSError as error:
             self._unreadable(raw_path, folder, error, is_directory=True)
             return None

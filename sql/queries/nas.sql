@@ -1,26 +1,34 @@
 -- The scan. It works in temporary tables of its own connection and brings public.files in line with them, a chunk at a time.
 
 -- name: lock_share
-select pg_advisory_lock(727001, 0)
+select pg_advisory_lock(%(share)s::integer, 0)
 
 -- name: lock_share_shared
-select pg_advisory_lock_shared(727001, 0)
+select pg_advisory_lock_shared(%(share)s::integer, 0)
 
 -- name: lock_folder
-select pg_advisory_lock(727002, hashtext(%(folder)s))
+select pg_advisory_lock(%(folders)s::integer, hashtext(%(folder)s))
 
--- name: unlock_all
-select pg_advisory_unlock_all()
+-- name: lock_deletions
+select pg_advisory_xact_lock(727005, 0)
 
 -- name: close_abandoned_scans
--- Whoever holds the locks knows that no other scan of this scope is alive.
+-- Whoever holds the locks knows that no other scan of this scope is alive; but one that reads old files again has let go of these locks and holds others
+-- (nas/locks.py). While any such is alive, none of that phase is called dead.
 update ops.scans
 set state = 'failed', finished_at = now(), error = 'The scan ended without a word (killed, or the machine stopped).'
 where state = 'running' and id <> %(scan_id)s
   and (%(folders)s::text[] is null or folders && %(folders)s::text[])
+  and (phase <> 'verify' or (select pg_try_advisory_xact_lock(%(verifying)s::integer, 0)))
+
+-- name: forget_old_live_scans
+-- They are many; what is still referred to stays.
+delete from ops.scans s
+where s.paths is not null and s.started_at < now() - interval '30 days'
+  and not exists (select from ops.path_problems p where p.scan_id = s.id)
 
 -- name: start_scan
-insert into ops.scans (folders, deep) values (%(folders)s, %(deep)s) returning id
+insert into ops.scans (folders, deep, paths) values (%(folders)s, %(deep)s, %(paths)s) returning id
 
 -- name: update_progress
 update ops.scans
@@ -50,9 +58,14 @@ create temp table seen (
     size_bytes bigint not null, mtime_ns bigint not null, inode bigint not null
 );
 create temp table touched (directory_key bigint not null);
+create temp table looked_at (directory_key bigint not null, raw_directory bytea not null, raw_name bytea);
 create temp table unreadable (raw_path bytea not null);
-create temp table moves (file_id bigint not null unique, ord bigint not null unique, fresh boolean not null);
-create temp table candidates (file_id bigint not null, ord bigint not null, same_name boolean not null);
+create temp table moves (
+    file_id bigint not null unique, ord bigint not null unique, fresh boolean not null, known_path bytea not null, was_deleted boolean not null
+);
+create temp table candidates (
+    file_id bigint not null, ord bigint not null, same_name boolean not null, known_path bytea not null, was_deleted boolean not null
+);
 create temp table hashed (
     ord bigint not null, sha256 text, size_bytes bigint not null, mtime_ns bigint, inode bigint not null, birth_ns bigint
 );
@@ -60,20 +73,47 @@ create temp table placed (
     file_id bigint, kind text not null, fresh boolean not null, ord bigint not null, directory_key bigint not null, raw_directory bytea not null,
     raw_name bytea not null, raw_path bytea not null, folder text not null, path text not null, name text not null, extension text not null,
     nas_url text not null, owner text, modified_ns bigint not null, sha256 text, size_bytes bigint not null, mtime_ns bigint, inode bigint,
-    birth_ns bigint
+    birth_ns bigint, known_path bytea, was_deleted boolean not null
 )
 
 -- name: index_seen
 create index on seen (ord);
 create index on seen (directory_key);
 create index on seen (inode, size_bytes, mtime_ns);
-analyze seen;
-analyze touched
+analyze seen
+
+-- name: known_folders_below
+-- Project folders below a level above them: those that the tables know.
+select folder
+from (select folder from ops.folders union select distinct folder from public.files where deleted_at is null) as known
+where exists (select from unnest(%(levels)s::text[]) l (level) where starts_with(folder, l.level))
+
+-- name: present_folders
+select folder from ops.folders where present and folder = any(%(folders)s)
+
+-- name: known_files_at
+select f.raw_path from unnest(%(raw_paths)s::bytea[]) l (raw_path) join public.files f on sha256(f.raw_path) = sha256(l.raw_path) and f.deleted_at is null
+
+-- name: known_directories
+-- Directories with live files in some project folders.
+select distinct d.raw_directory
+from public.files f join ops.disk_entries d on d.file_id = f.id
+where f.deleted_at is null and f.folder = any(%(folders)s)
+
+-- name: find_known_at
+-- What the tables hold of the paths that were looked at: single files, and all files directly in a directory.
+create temp table known as
+select distinct on (d.file_id)
+       d.file_id, d.directory_key, d.raw_directory, d.raw_name, d.folder, d.size_bytes, d.mtime_ns, d.inode, d.birth_ns, f.content_hash, f.raw_path
+from looked_at l
+join ops.disk_entries d on d.directory_key = l.directory_key and d.raw_directory = l.raw_directory and (l.raw_name is null or l.raw_name = d.raw_name)
+join public.files f on f.id = d.file_id
+where d.live
 
 -- name: find_known
 -- What the tables hold of the directories that differ.
 create temp table known as
-select d.file_id, d.directory_key, d.raw_directory, d.raw_name, d.folder, d.size_bytes, d.mtime_ns, d.inode, d.birth_ns, f.content_hash
+select d.file_id, d.directory_key, d.raw_directory, d.raw_name, d.folder, d.size_bytes, d.mtime_ns, d.inode, d.birth_ns, f.content_hash, f.raw_path
 from ops.disk_entries d join public.files f on f.id = d.file_id
 where d.live and d.directory_key in (select directory_key from touched)
   and (%(folders)s::text[] is null or d.folder = any(%(folders)s))
@@ -118,7 +158,7 @@ where not exists (select from path_pairs p where p.file_id = k.file_id)
       select from unreadable u
       where k.raw_directory = u.raw_path
          or substring(k.raw_directory from 1 for length(u.raw_path) + 1) = u.raw_path || '\x2f'::bytea
-         or (case when length(k.raw_directory) = 0 then k.raw_name else k.raw_directory || '\x2f'::bytea || k.raw_name end) = u.raw_path
+         or k.raw_path = u.raw_path
          or length(u.raw_path) = 0
   )
 
@@ -139,32 +179,32 @@ truncate candidates
 
 -- name: candidates_by_inode
 -- The same inode with the same size and time is the same file, wherever it stands now. The device number is left out: it changes with every mount.
-insert into candidates (file_id, ord, same_name)
-select v.file_id, s.ord, v.raw_name = s.raw_name
+insert into candidates
+select v.file_id, s.ord, v.raw_name = s.raw_name, v.raw_path, false
 from vanished v join seen s using (inode, size_bytes, mtime_ns) join appeared a using (ord)
 
 -- name: candidates_among_deleted
-insert into candidates (file_id, ord, same_name)
-select d.file_id, s.ord, d.raw_name = s.raw_name
-from ops.disk_entries d join seen s using (inode, size_bytes, mtime_ns) join appeared a using (ord)
+insert into candidates
+select d.file_id, s.ord, d.raw_name = s.raw_name, f.raw_path, true
+from ops.disk_entries d join seen s using (inode, size_bytes, mtime_ns) join appeared a using (ord) join public.files f on f.id = d.file_id
 where not d.live
 
 -- name: possible_candidates_elsewhere
--- Live files of folders outside this scan whose inode appeared here: moved in, or only linked? The disk must be asked.
+-- Live files outside what this scan compares whose inode appeared here: moved in, or only linked? The disk must be asked.
 select d.file_id, s.ord, f.raw_path
 from ops.disk_entries d join seen s using (inode, size_bytes, mtime_ns) join appeared a using (ord) join public.files f on f.id = d.file_id
-where d.live and not d.folder = any(%(folders)s)
+where d.live and not exists (select from known k where k.file_id = d.file_id)
 
 -- name: candidates_by_birth
 -- Renamed and edited: content and time differ, but inode and birth time are the same. Without the birth time a reused inode number would look like that too.
-insert into candidates (file_id, ord, same_name)
-select v.file_id, h.ord, false
+insert into candidates
+select v.file_id, h.ord, false, v.raw_path, false
 from vanished v join hashed h on h.inode = v.inode and h.birth_ns = v.birth_ns
 
 -- name: candidates_by_content
 -- Not where the path has held this very content before: then it is that file, restored.
-insert into candidates (file_id, ord, same_name)
-select v.file_id, h.ord, v.raw_name = s.raw_name
+insert into candidates
+select v.file_id, h.ord, v.raw_name = s.raw_name, v.raw_path, false
 from vanished v join hashed h on h.sha256 = v.content_hash join seen s using (ord)
 where h.size_bytes > 0
   and not exists (
@@ -174,10 +214,10 @@ where h.size_bytes > 0
 
 -- name: take_unambiguous
 -- Only pairs that leave no choice; first among those that also kept their name, then among all.
-insert into moves (file_id, ord, fresh)
-select file_id, ord, %(fresh)s
+insert into moves
+select file_id, ord, %(fresh)s, known_path, was_deleted
 from (
-    select c.file_id, c.ord, count(*) over (partition by c.file_id) as per_file, count(*) over (partition by c.ord) as per_entry
+    select c.*, count(*) over (partition by c.file_id) as per_file, count(*) over (partition by c.ord) as per_entry
     from candidates c
     where (c.same_name or not %(same_name)s)
       and not exists (select from moves m where m.file_id = c.file_id)
@@ -210,7 +250,7 @@ insert into placed
 select m.file_id, case when f.deleted_at is null then 'moved' else 'restored' end, m.fresh, s.ord, s.directory_key, s.raw_directory, s.raw_name, s.raw_path,
        s.folder, s.path, s.name, s.extension, s.nas_url, s.owner, coalesce(h.mtime_ns, s.mtime_ns),
        coalesce(h.sha256, f.content_hash), coalesce(h.size_bytes, s.size_bytes), coalesce(h.mtime_ns, s.mtime_ns),
-       coalesce(h.inode, s.inode), coalesce(h.birth_ns, d.birth_ns)
+       coalesce(h.inode, s.inode), coalesce(h.birth_ns, d.birth_ns), m.known_path, m.was_deleted
 from moves m join seen s using (ord) join public.files f on f.id = m.file_id join ops.disk_entries d on d.file_id = m.file_id
 left join hashed h on h.ord = m.ord
 where m.fresh = %(fresh)s
@@ -219,7 +259,8 @@ where m.fresh = %(fresh)s
 -- Nothing about the file changed, but the project folder it counts to did (another folder depth).
 insert into placed
 select p.file_id, 'touched', false, s.ord, s.directory_key, s.raw_directory, s.raw_name, s.raw_path,
-       s.folder, s.path, s.name, s.extension, s.nas_url, s.owner, s.mtime_ns, f.content_hash, s.size_bytes, s.mtime_ns, s.inode, d.birth_ns
+       s.folder, s.path, s.name, s.extension, s.nas_url, s.owner, s.mtime_ns, f.content_hash, s.size_bytes, s.mtime_ns, s.inode, d.birth_ns,
+       s.raw_path, false
 from path_pairs p join seen s using (ord) join public.files f on f.id = p.file_id join ops.disk_entries d on d.file_id = p.file_id
 where p.same_stat and not p.same_folder
 
@@ -229,7 +270,8 @@ insert into placed
 select coalesce(p.file_id, r.id, nextval(pg_get_serial_sequence('public.files', 'id'))),
        case when p.file_id is not null then 'changed' when r.id is not null then 'restored' else 'new' end, true,
        s.ord, s.directory_key, s.raw_directory, s.raw_name, s.raw_path, s.folder, s.path, s.name, s.extension, s.nas_url, s.owner,
-       coalesce(h.mtime_ns, s.mtime_ns), h.sha256, h.size_bytes, h.mtime_ns, h.inode, h.birth_ns
+       coalesce(h.mtime_ns, s.mtime_ns), h.sha256, h.size_bytes, h.mtime_ns, h.inode, h.birth_ns,
+       case when p.file_id is not null or r.id is not null then s.raw_path end, p.file_id is null and r.id is not null
 from hashed h join seen s using (ord)
 left join path_pairs p using (ord)
 left join lateral (
@@ -239,6 +281,19 @@ left join lateral (
     order by f.deleted_at desc, f.id desc limit 1
 ) r on true
 where not exists (select from moves m where m.ord = h.ord)
+
+-- name: drop_overtaken
+-- Locks hold scans of the same folder apart, but a file may come from another folder, and that one's scan may have moved it on since we compared. Its row
+-- belongs to whoever came first; we leave it alone and look again. Rows are locked in one order, so that two scans never wait in a circle.
+with rows_now as (
+    select f.id, f.raw_path, f.deleted_at
+    from public.files f
+    where f.id in (select file_id from placed where known_path is not null)
+    order by f.id
+    for update
+)
+delete from placed p using rows_now n
+where n.id = p.file_id and (n.raw_path <> p.known_path or (p.was_deleted and n.deleted_at is null))
 
 -- name: insert_contents
 -- In the order of the key, so that two scans that meet the same contents wait for each other instead of deadlocking.
@@ -315,6 +370,13 @@ where b.healed_at is null and b.file_id = p.file_id and p.fresh and p.sha256 is 
 
 -- name: placed_counts
 select folder, kind, count(*), coalesce(sum(size_bytes) filter (where fresh and sha256 is not null), 0)::bigint from placed group by folder, kind
+
+-- name: placed_contents
+-- What there is to derive from, each content once.
+select distinct on (sha256) sha256, path, folder, size_bytes from placed where sha256 is not null and kind <> 'touched' order by sha256, path
+
+-- name: placed_folders
+select folder, sum(size_bytes)::bigint from placed where sha256 is not null and kind <> 'touched' group by folder
 
 -- name: placed_known_ids
 select coalesce(array_agg(file_id), '{}') from placed where kind <> 'new'
@@ -403,7 +465,11 @@ select r.file_id from ops.refused_deletions r join ops.scans s on s.id = r.scan_
 update ops.scans set confirmed_at = now() where id = %(scan_id)s and confirmed_at is null and deletions_refused > 0 returning id
 
 -- name: mark_deleted
-update public.files set deleted_at = now() where id = any(%(file_ids)s) and deleted_at is null
+-- Only where the file still stands in the tables: the scan of another folder may have found it there meanwhile, and it lives.
+update public.files f set deleted_at = now()
+from vanished v
+where f.id = any(%(file_ids)s) and v.file_id = f.id and f.deleted_at is null and f.raw_path = v.raw_path
+returning f.id, f.folder
 
 -- name: mark_entries_gone
 update ops.disk_entries set live = false where file_id = any(%(file_ids)s)
@@ -421,6 +487,26 @@ where (p.folder, p.kind, p.reason) is distinct from (excluded.folder, excluded.k
 -- name: clear_solved_problems
 delete from ops.path_problems p
 where (%(folders)s::text[] is null or p.folder = any(%(folders)s)) and not p.raw_path_digest = any(%(standing)s::bytea[])
+
+-- name: clear_solved_problems_at
+-- Of the paths that were looked at: deep ones with all that is below them, directories with the files directly in them.
+delete from ops.path_problems p
+using unnest(%(raw_paths)s::bytea[], %(deep)s::boolean[]) l (raw_path, deep),
+      lateral (select case when length(l.raw_path) = 0 then l.raw_path else l.raw_path || '\x2f'::bytea end as prefix) x
+where not p.raw_path_digest = any(%(standing)s::bytea[])
+  and (p.raw_path = l.raw_path
+       or (substring(p.raw_path from 1 for length(x.prefix)) = x.prefix
+           and (l.deep or (p.kind <> 'unreadable_directory' and position('\x2f'::bytea in substring(p.raw_path from length(x.prefix) + 1)) = 0))))
+
+-- name: record_seen_folders
+-- A look at parts of a folder says whether it is there, and nothing about when it was last scanned.
+insert into ops.folders as f (folder, raw_folder, present)
+select folder, raw_folder, true from unnest(%(folders)s::text[], %(raw_folders)s::bytea[]) as n (folder, raw_folder)
+on conflict (folder) do update set present = true, raw_folder = coalesce(excluded.raw_folder, f.raw_folder)
+where not f.present
+
+-- name: record_gone_folders
+update ops.folders set present = false where folder = any(%(folders)s) and present
 
 -- name: record_folders
 insert into ops.folders as f (folder, raw_folder, present, last_scan_at, last_complete_scan_at, last_scan_id)
@@ -447,6 +533,18 @@ order by d.verified_at
 limit (
     select ceil(count(*) / 30.0) from ops.disk_entries where live and (%(folders)s::text[] is null or folder = any(%(folders)s))
 )
+
+-- name: still_as_due
+-- Of the files that were read again: those of which the tables still say what they said when they were chosen. Locked, so that a live scan that is about to
+-- store a change waits for our word, and we for its; each of them locks the row of the file first.
+select d.file_id
+from ops.disk_entries d join public.files f on f.id = d.file_id
+join unnest(%(file_ids)s::bigint[], %(raw_paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[], %(inodes)s::bigint[], %(hashes)s::text[])
+    as n (file_id, raw_path, size_bytes, mtime_ns, inode, content_hash) on n.file_id = d.file_id
+where d.live
+  and (f.raw_path, d.size_bytes, d.mtime_ns, d.inode, f.content_hash) = (n.raw_path, n.size_bytes, n.mtime_ns, n.inode, n.content_hash)
+order by f.id
+for update of f
 
 -- name: mark_verified
 update ops.disk_entries set verified_at = now() where file_id = any(%(file_ids)s)

@@ -4,10 +4,10 @@
 select coalesce(max(id), 0), now() from ops.scans;
 
 -- name: scan_since
--- The scan of this run: newer than the run, with its scope. A second try of the run is a newer scan.
+-- The scan of this run: newer than the run, with its scope; live scans look at parts. A second try of the run is a newer scan.
 select id, state, phase, files_seen, files_to_hash, files_hashed, bytes_to_hash, bytes_hashed
 from ops.scans
-where id > %(after)s and folders is not distinct from %(folders)s::text[] and deep = %(deep)s
+where id > %(after)s and folders is not distinct from %(folders)s::text[] and deep = %(deep)s and paths is null
 order by id desc
 limit 1;
 
