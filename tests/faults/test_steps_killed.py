@@ -1,5 +1,5 @@
 """kill -9 of the derived steps between any two of their statements and S3 calls: no row names an object that is not
-there, nothing is done twice, and the next run ends where an undisturbed one does.
+there, nothing is done or told twice, and the next run ends where an undisturbed one does.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import psycopg
@@ -16,12 +17,14 @@ import pymupdf
 import pytest
 from nas_tree import Nas
 
-from ibhelm_pipelines.content.steps import run_step
+from ibhelm_pipelines.content.ledger import ASSETS
+from ibhelm_pipelines.content.steps import open_steps, run_step
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.settings import Settings
 
 POINTS_IN_CI = 16
+LIVE_POINTS_IN_CI = 6
 SEED = 20_261_122
 
 # The whole run in a process of its own, which kills itself before its N-th statement or S3 call and prints how many
@@ -29,10 +32,10 @@ SEED = 20_261_122
 RUN = """
 import itertools, json, os, signal, sys
 import botocore.client, psycopg
-from ibhelm_pipelines.content.steps import run_step
+from ibhelm_pipelines.content.steps import open_steps, run_step
 from ibhelm_pipelines.settings import Settings
 
-settings, die_at = Settings(_env_file=None, **json.loads(sys.argv[1])), int(sys.argv[2])
+settings, die_at, hashes = Settings(_env_file=None, **json.loads(sys.argv[1])), int(sys.argv[2]), sys.argv[3:]
 calls = itertools.count(1)
 
 def counted(method):
@@ -45,8 +48,12 @@ def counted(method):
 for name in ("execute", "executemany"):
     setattr(psycopg.Cursor, name, counted(getattr(psycopg.Cursor, name)))
 botocore.client.BaseClient._make_api_call = counted(botocore.client.BaseClient._make_api_call)
-for step in ("store", "thumbnail", "text"):
-    run_step(step, settings)
+if hashes:
+    with open_steps(settings) as steps:
+        steps.derive(hashes, tell=True)
+else:
+    for step in ("store", "thumbnail", "text"):
+        run_step(step, settings)
 print(next(calls) - 1)
 """
 
@@ -70,8 +77,12 @@ def nas(settings: Settings) -> Nas:
     return nas
 
 
-def run(settings: Settings, die_at: int = 0) -> int | None:
-    """Run all steps in a process; return how many calls it made, None when it was killed."""
+def run(settings: Settings, die_at: int = 0, *, live: Sequence[str] = ()) -> int | None:
+    """Run all steps in a process, or take some contents through them as the live lane does.
+
+    Returns:
+        How many calls it made, None when it was killed.
+    """
     fields = {
         "nas_root": str(settings.nas_root),
         "state_dir": str(settings.state_dir),
@@ -80,9 +91,8 @@ def run(settings: Settings, die_at: int = 0) -> int | None:
         "s3_bucket": settings.s3_bucket,
         "content_workers": 1,
     }
-    done = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(fields), str(die_at)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", RUN, json.dumps(fields), str(die_at), *live]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode == -signal.SIGKILL:
         return None
     assert done.returncode == 0, done.stderr
@@ -115,6 +125,7 @@ def reset(nas: Nas, settings: Settings) -> None:
         connection.execute("delete from ops.step_results")
         connection.execute("delete from ops.stored_objects")
         connection.execute("delete from content_texts")
+        connection.execute("delete from ops.outbox")
         connection.execute("update files set thumbnail = null")
     with ObjectStore(settings) as objects:
         for key in list(objects.list_keys("")):
@@ -149,3 +160,40 @@ def test_steps_killed_at_any_call_are_finished_by_the_next_run(settings: Setting
 def test_steps_killed_at_every_call_are_finished_by_the_next_run(settings: Settings, nas: Nas) -> None:
     expected, calls = undisturbed(nas, settings)
     check_kills(nas, settings, list(range(1, calls + 1)), expected)
+
+
+def done_and_told(nas: Nas) -> tuple[list[Any], list[Any]]:
+    """By step and folder: how many contents have a result, and of how many the outbox says so."""
+    done = """select r.step, f.folder, count(distinct r.content_hash)::int
+              from ops.step_results r join files f using (content_hash) group by 1, 2"""
+    told = "select asset, folder, sum((counts ->> 'done')::int)::int from ops.outbox group by 1, 2"
+    return sorted((ASSETS[step], *rest) for step, *rest in nas.rows(done)), sorted(nas.rows(told))
+
+
+def check_live_kills(nas: Nas, settings: Settings, sample: int | None) -> None:
+    hashes = [content_hash for (content_hash,) in nas.rows("select hash from contents")]
+    calls = run(settings, live=hashes)
+    assert calls is not None
+    expected, (done, told) = essence(nas, settings), done_and_told(nas)
+    assert told == done
+    points = list(range(1, calls + 1))
+    with open_steps(settings) as steps:
+        for point in random.Random(SEED).sample(points, sample) if sample else points:
+            reset(nas, settings)
+            assert run(settings, die_at=point, live=hashes) is None
+            assert_no_row_without_its_object(nas, settings)
+            so_far, told_so_far = done_and_told(nas)
+            assert told_so_far == so_far, f"killed before call {point}"
+            steps.derive(hashes, tell=True)
+            assert essence(nas, settings) == expected, f"killed before call {point}"
+            assert done_and_told(nas) == (done, told), f"killed before call {point}"
+
+
+def test_what_was_killed_at_any_call_is_told_exactly_when_it_was_stored(settings: Settings, nas: Nas) -> None:
+    check_live_kills(nas, settings, LIVE_POINTS_IN_CI)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+def test_what_was_killed_at_every_call_is_told_exactly_when_it_was_stored(settings: Settings, nas: Nas) -> None:
+    check_live_kills(nas, settings, None)

@@ -188,3 +188,35 @@ def test_who_comes_after_the_end_is_told_so_and_does_not_wait(settings: Settings
         pass
     with pytest.raises(CancelledError):
         running.run(job("sleep"))
+
+
+@pytest.mark.timeout(120)
+def test_closing_one_sandbox_stops_its_own_jobs_and_no_one_elses(settings: Settings) -> None:
+    settings = settings.model_copy(update={"content_seconds": 600})
+    with Workers(settings) as shared, ThreadPoolExecutor(2) as threads:
+        other = Sandbox(settings.model_copy(update={"content_seconds": 4}), shared, perform=misbehave)
+        with Sandbox(settings, shared, perform=misbehave) as mine:
+            hanging = [threads.submit(each.run, job("sleep")) for each in (mine, other)]
+            while len(_workers()) < 2:
+                pass
+        with pytest.raises(CancelledError):
+            hanging[0].result()
+        assert other.run(job("well")).state == "ok"  # the room is free again, with a worker that nobody broke
+        assert hanging[1].result().reason == "The reader took longer than 4 s"
+
+
+@pytest.mark.timeout(60)
+def test_who_waits_for_a_worker_is_told_when_its_sandbox_is_closed(settings: Settings) -> None:
+    settings = settings.model_copy(update={"content_workers": 1, "content_seconds": 600})
+    with ThreadPoolExecutor(2) as threads, Workers(settings) as shared:
+        busy = Sandbox(settings, shared, perform=misbehave)
+        holding = threads.submit(busy.run, job("sleep"))
+        while not _workers():
+            pass
+        with Sandbox(settings, shared, perform=misbehave) as mine:
+            waiting = threads.submit(mine.run, job("well"))
+        with pytest.raises(CancelledError):
+            waiting.result()
+        assert not holding.done()
+    with pytest.raises(CancelledError):
+        holding.result()
