@@ -96,6 +96,6 @@ def _forms(secret: str) -> set[str]:
     """Return the secret as it is, as URLs carry it, and as repr() and JSON write it."""
     forms: set[str] = set()
     for plain in (secret, unquote(secret)):
-        written = (json.dumps(plain), json.dumps(plain, ensure_ascii=False), repr(plain))
+        written = (json.dumps(plain), json.dumps(plain, ensure_ascii=False), repr(plain), ascii(plain))
         forms |= {plain, quote(plain, safe=""), *(quoted[1:-1] for quoted in written)}
     return {form for form in forms if form.strip()}
