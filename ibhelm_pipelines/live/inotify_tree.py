@@ -6,8 +6,8 @@ vanish and nobody knows (measured: shared/facts/performance.md, section 7).
 
 Invariants: a directory is watched before it is listed, so that nothing made in it meanwhile is missed. A watch belongs
 to the inode: whatever is found under a name is opened and watched, and the watch that the kernel answers with tells
-whether we know the directory and it only moved. So neither a late event nor a lost half of a rename can bend the
-tree for long. Directories are reached through descriptors, never through symbolic links.
+whether we know the directory and it only moved. So a late event cannot bend the tree. Directories are reached through
+descriptors, never through symbolic links.
 """
 
 from __future__ import annotations
@@ -50,6 +50,9 @@ LIMBO_SECONDS = 1.0
 MAX_HALF_MOVES = 1_000
 """First halves of renames whose second half may still come."""
 
+MAX_UNSETTLED = 1_000
+"""Directories that could not be entered yet because those above them are being moved; with more we lost our way."""
+
 _LIMITS = "/proc/sys/fs/inotify"
 _OUT_OF_WATCHES = {errno.ENOSPC, errno.ENOMEM}
 
@@ -60,7 +63,7 @@ class Batch(NamedTuple):
     Attributes:
         changes: what changed, in the order of the events.
         events: how many events there were.
-        overflowed: the kernel dropped events: nobody knows what else changed.
+        overflowed: the kernel dropped events, or too much was renamed at once: nobody knows what else changed.
         unmounted: a file system went away under the watches, or the root itself did.
     """
 
@@ -88,6 +91,7 @@ class InotifyTree:
         self._nodes: dict[int, Node] = {}
         self._limbo: deque[tuple[float, Node]] = deque()
         self._half_moves: dict[int, bytes] = {}
+        self._unsettled: dict[tuple[Node, bytes], None] = {}
         self._unmounted = False
         self.unreadable = 0
         self._inotify = _new_inotify()
@@ -129,7 +133,9 @@ class InotifyTree:
                 self._watch_ended(event)
             elif event.name:
                 self._understand(event, changes)
+        self._settle()
         self._leave_limbo()
+        overflowed |= len(self._unsettled) > MAX_UNSETTLED
         return Batch(changes, len(events), overflowed, self._unmounted)
 
     def _understand(self, event: Event, changes: list[Change]) -> None:
@@ -148,7 +154,7 @@ class InotifyTree:
         path = join(directory, os.fsencode(event.name))
         if not is_directory:
             changes.append(self._file_change(event, path))
-        elif self._directory_changed(event, parent, path):
+        elif self._directory_changed(event, parent):
             changes.append(Change(path, is_directory=True, moved_from=self._moved_from(event, path)))
 
     def _file_change(self, event: Event, path: bytes) -> Change:
@@ -168,7 +174,7 @@ class InotifyTree:
             self._half_moves[event.cookie] = path
         return None
 
-    def _directory_changed(self, event: Event, parent: Node, path: bytes) -> bool:
+    def _directory_changed(self, event: Event, parent: Node) -> bool:
         """Bring the tree in line with an event about a directory; return whether it changes anything in the tables."""
         name = os.fsencode(event.name)
         known = parent.child(name)
@@ -177,16 +183,59 @@ class InotifyTree:
             return True
         if event.mask & ATTRIB and known is not None:
             return False  # its times or rights; nothing of it is recorded
-        self._enter(parent, name, path)
+        self._enter(parent, name)
         return True
 
-    def _enter(self, parent: Node, name: bytes, path: bytes) -> None:
+    def _enter(self, parent: Node, name: bytes) -> None:
+        """Watch what stands under a name in a directory, and all below it.
+
+        Events are older than the disk: a directory above may have been renamed since, and its old path may even lead
+        to another directory by now. So we look whether we came to the directory that we know; if not, the events
+        that are still to be read will say where it is, and then we come again.
+        """
+        parent_fd = self._open(parent)
+        if parent_fd is None:
+            self._unsettled[(parent, name)] = None
+            return
         try:
-            fd = _open_below(self._root_path, path)
+            fd = os.open(name, OPEN_DIRECTORY, dir_fd=parent_fd)
         except OSError as error:
             self._not_entered(error)
             return
+        finally:
+            os.close(parent_fd)
         self._add(fd, parent, name)
+
+    def _open(self, node: Node) -> int | None:
+        """Open a directory that we know; None where another one, or none, stands at its path."""
+        path = node.path(self._root)
+        if path is None:
+            return None
+        try:
+            fd = _open_below(self._root_path, path)
+        except OSError:
+            return None
+        if self._watch_of(fd) == node.mark:
+            return fd
+        os.close(fd)
+        return None
+
+    def _watch_of(self, fd: int) -> int | None:
+        """Return the watch that a directory has; the kernel gives one to a directory without, which is taken back."""
+        try:
+            watch = int(self._inotify.add_watch(f"/proc/self/fd/{fd}", MASK))
+        except OSError:
+            return None
+        if watch not in self._nodes:
+            self._inotify.rm_watch(watch)
+        return watch
+
+    def _settle(self) -> None:
+        """Enter what could not be entered before; what left the share is not looked for any more."""
+        waiting, self._unsettled = self._unsettled, {}
+        for parent, name in waiting:
+            if self._nodes.get(parent.mark) is parent:
+                self._enter(parent, name)
 
     def _not_entered(self, error: OSError) -> None:
         """A directory is gone again, or not ours to read; the scan of its path tells people."""
@@ -344,7 +393,7 @@ def _open_below(root: bytes, path: bytes) -> int:
         OSError: there is none, or it cannot be read.
     """
     fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for name in path.split(b"/"):
+    for name in path.split(b"/") if path else ():
         try:
             following = os.open(name, OPEN_DIRECTORY, dir_fd=fd)
         finally:

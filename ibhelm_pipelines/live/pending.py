@@ -62,7 +62,7 @@ class _Entry:
 
     def __init__(self, now: float, folder: str | None = None) -> None:
         self.first = self.last = now
-        self.events = 1
+        self.events = 0
         self.folder = folder
         self.partner: bytes | None = None
         self.is_directory = self.writing = False
@@ -142,16 +142,23 @@ class Pending:
         key = (change.kind, change.path)
         entry = self._paths.get(key)
         if entry is None:
-            entry = self._paths[key] = _Entry(now, folder)
-            self._by_folder.setdefault(folder, set()).add(key)
-        else:
-            entry.again(now)
+            entry = self._add(key, _Entry(now, folder))
+        elif entry.folder != folder:  # a file became a folder or the other way round: no scan of one folder sees both
+            entry = self._drop(key)
+            entry.folder = None
+            self._add(key, entry)
+        entry.again(now)
         entry.is_directory = change.is_directory
         if change.writing is not None:
             entry.writing = change.writing
         if change.moved_from is not None:
             self._pair(entry, change.path, change.moved_from)
-        self._keep_bounds(folder, now)
+        self._keep_bounds(entry.folder, now)
+
+    def _add(self, key: _Key, entry: _Entry) -> _Entry:
+        self._paths[key] = entry
+        self._by_folder.setdefault(entry.folder, set()).add(key)
+        return entry
 
     def _pair(self, entry: _Entry, path: bytes, moved_from: bytes) -> None:
         former = self._paths.get(("path", moved_from))
@@ -174,6 +181,7 @@ class Pending:
     def _everything(self, now: float) -> None:
         entries = [*self._paths.values(), *self._folders.values()]
         share = self._share or _Entry(now)
+        share.again(now)
         self._forget()
         self._share = _sum([share, *entries])
 
