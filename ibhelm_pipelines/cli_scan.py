@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ibhelm_pipelines.cli_progress import STEPS, RunProgress
-from ibhelm_pipelines.db.checks import QUESTIONS, Answer, ask
+from ibhelm_pipelines.db.checks import FILE_QUESTIONS, Answer, ask
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import ConfigurationError, IbhelmError, TransientError
@@ -216,7 +216,7 @@ def _read_summary(folder: Path, exit_status: int) -> dict[str, Any]:
 
 def _ask_all(url: str) -> list[Answer]:
     with connect(url, application="scan", autocommit=True) as connection:
-        return [ask(connection, question) for question in QUESTIONS]
+        return [ask(connection, question) for question in FILE_QUESTIONS]
 
 
 def _open_point(answer: Answer) -> dict[str, str]:

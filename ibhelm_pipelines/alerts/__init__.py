@@ -1,1 +1,1 @@
-"""What the admin is told without having asked: one alert per trouble, from its beginning to its end."""
+"""Alerts: what is wrong is found (conditions), kept from its beginning to its end (reconcile), and told (delivery)."""

@@ -1,13 +1,14 @@
-"""What could be wrong, asked of the tables that the code itself writes: Dagster's asset checks and `ibhelm scan`
-ask the same questions.
+"""What could be wrong, asked of the tables that the code itself writes: Dagster's asset checks, the alerts,
+`ibhelm status` and `ibhelm scan` ask the same questions.
 
 Each question is one statement of `sql/queries/checks.sql`. It passes when no row comes back; else the rows say what
-is wrong, worst first.
+is wrong, worst first. A check is asked after the work that should have put it right, and is strict. Alerts are asked at
+any moment, also while that work is under way, so some questions give it time there.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from psycopg.rows import dict_row
@@ -39,6 +40,14 @@ class Question:
     severity: Literal["error", "warning"] = "error"
     query: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
+    patience: Mapping[str, str] = field(default_factory=dict)
+    """Parameters that are others when it is asked at any moment."""
+    slow: bool = False
+    """Whether it reads every content: a second for 300,000 files, too much for twice a minute."""
+
+    def at_any_moment(self) -> Question:
+        """Return the question as one asks it while work is under way."""
+        return replace(self, parameters={**self.parameters, **self.patience})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,10 +86,11 @@ def _failure_rate(asset: str, step: str, what: str) -> Question:
         severity="warning",
         query="failure_rate",
         parameters={"step": step},
+        slow=True,
     )
 
 
-QUESTIONS = (
+FILE_QUESTIONS = (
     Question(
         name="mass_deletion_refused",
         asset="nas_files",
@@ -96,6 +106,8 @@ QUESTIONS = (
         about="Every file and folder of the share can be read",
         problem="{count} files or folders cannot be read, such as {path}: {reason}.",
         next_step="Give the scanner's user the right to read them; the next scan takes them up.",
+        parameters={"grace": "0"},
+        patience={"grace": "15 minutes"},  # a big file that is being copied onto the share is read when it is there
     ),
     Question(
         name="bit_rot_open",
@@ -117,11 +129,53 @@ QUESTIONS = (
         about="The original of every live file is stored in S3",
         problem="{count} contents are not stored yet, such as that of {for_example}.",
         next_step="The next scan tries again. If the number stays, see the column `reason` and `ibhelm doctor`.",
+        parameters={"grace": "0"},
+        patience={"grace": "1 day"},  # of those that nobody tried yet: a first scan meets more than it stores
+        slow=True,
     ),
     _failure_rate("stored_originals", "store", "a stored original"),
     _failure_rate("thumbnails", "thumbnail", "a preview"),
     _failure_rate("extracted_text", "text", "text"),
 )
+"""What a scan puts right, or has to report."""
+
+LIVE_QUESTIONS = (
+    Question(
+        name="live_queue_lag",
+        asset="nas_files",
+        about="No change on the share waits for more than five minutes",
+        problem="{count} changes wait for up to {minutes} minutes, such as {label}{why}.",
+        next_step="See in `ibhelm status` whether a worker runs; `ibhelm up` keeps one running, `ibhelm work` is one"
+        " more. The quick scans find the same changes meanwhile.",
+    ),
+    Question(
+        name="poisoned_events",
+        asset="nas_files",
+        about="No change on the share was given up",
+        problem="{count} changes were given up after {attempts} tries, such as {label}: {error}",
+        next_step="Put the cause right; the next scan of the whole share makes up for them, or `ibhelm scan` now.",
+    ),
+    Question(
+        name="silent_processes",
+        asset="nas_files",
+        about="Every process of the live lane gave a sign of life in the last two minutes, or ended in good order",
+        problem="{count} processes gave no sign of life for two minutes: {process} on {host}, last at"
+        " {last_sign_of_life}.",
+        next_step="See its log; `ibhelm up` starts it again where it stood. Of a host that is gone for good, delete the"
+        " row in ops.heartbeats.",
+    ),
+    Question(
+        name="watcher_problem",
+        asset="nas_files",
+        about="No process of the live lane says that something is wrong with it",
+        problem="{count} processes say that something is wrong: {process}: {problem}",
+        next_step="It goes on by itself when that is put right; the quick scans find the changes meanwhile.",
+        severity="warning",
+    ),
+)
+"""Whether changes arrive within seconds; a scan neither causes nor cures that."""
+
+QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS
 
 
 def ask(connection: Connection, question: Question) -> Answer:

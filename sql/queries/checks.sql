@@ -15,6 +15,7 @@ limit 100;
 -- name: unreadable_paths
 select count(*) over (), path, kind, reason, first_seen_at as since
 from ops.path_problems
+where first_seen_at <= now() - %(grace)s::interval
 order by kind = 'unreadable_directory' desc, first_seen_at
 limit 100;
 
@@ -27,8 +28,7 @@ limit 100;
 
 -- name: folders_not_scanned
 select count(*) over (), folder, last_complete_scan_at as last_complete_scan, first_seen_at as known_since
-from ops.folders
-where present and coalesce(last_complete_scan_at, first_seen_at) < now() - interval '2 days'
+from ops.unscanned_folders
 order by last_complete_scan_at nulls first
 limit 100;
 
@@ -38,26 +38,53 @@ from public.contents c
 join public.files f on f.content_hash = c.hash and f.deleted_at is null
 left join ops.step_results r on r.content_hash = c.hash and r.step = 'store' and r.state <> 'ok'
 where not exists (select from ops.stored_objects o where o.content_hash = c.hash and o.kind = 'original')
+  and (r.attempts is not null or c.first_seen_at <= now() - %(grace)s::interval)
 group by c.hash
 order by c.size_bytes desc
 limit 100;
 
 -- name: failure_rate
--- By family of content, over the newest result of each content; a handful of files makes no rate.
-with newest as (
-    select distinct on (r.content_hash) r.content_hash, r.state, r.reason
+-- By family of content; a handful of files makes no rate. A failed result is always the newest one of its content: a good one replaces it.
+with results as (
+    select r.content_hash, bool_or(r.state = 'failed') as failed, min(r.reason) filter (where r.state = 'failed') as reason
     from ops.step_results r
-    where r.step = %(step)s and exists (select from public.files f where f.content_hash = r.content_hash and f.deleted_at is null)
-    order by r.content_hash, r.finished_at desc
+    where r.step = %(step)s
+    group by r.content_hash
 )
-select count(*) over (), coalesce(c.family, 'unknown') as family, count(*) filter (where n.state = 'failed') as failed, count(*) as contents,
-       round(100.0 * count(*) filter (where n.state = 'failed') / count(*), 1)::float8 as percent,
-       mode() within group (order by n.reason) filter (where n.state = 'failed') as usual_reason
-from newest n
-join public.contents c on c.hash = n.content_hash
+select count(*) over (), coalesce(c.family, 'unknown') as family, count(*) filter (where r.failed) as failed, count(*) as contents,
+       round(100.0 * count(*) filter (where r.failed) / count(*), 1)::float8 as percent,
+       mode() within group (order by r.reason) filter (where r.failed) as usual_reason
+from results r
+join public.contents c on c.hash = r.content_hash
+where exists (select from public.files f where f.content_hash = c.hash and f.deleted_at is null)
 group by c.family
-having count(*) >= 20 and count(*) filter (where n.state = 'failed') > 0.05 * count(*)
+having count(*) >= 20 and count(*) filter (where r.failed) > 0.05 * count(*)
 order by failed desc
+limit 100;
+
+-- name: live_queue_lag
+select count(*) over (), label, coalesce(' (' || error || ')', '') as why, source, kind, events, attempts, first_event_at as since,
+       floor(extract(epoch from now() - min(first_event_at) over ()) / 60)::int as minutes
+from ops.late_events
+order by first_event_at
+limit 100;
+
+-- name: poisoned_events
+select count(*) over (), label, source, kind, attempts, error, poisoned_at as given_up_at
+from ops.given_up_events
+order by poisoned_at
+limit 100;
+
+-- name: silent_processes
+select count(*) over (), process, kind, host, beat_at as last_sign_of_life
+from ops.silent_processes
+order by beat_at
+limit 100;
+
+-- name: watcher_problem
+select count(*) over (), process, kind, problem
+from ops.troubled_processes
+order by kind <> 'watcher', process
 limit 100;
 
 -- name: derived_contents
