@@ -58,12 +58,13 @@ class ReadFiles:
         Raises:
             ShareUnavailableError: the share went away.
         """
-        files, size = self.connection.execute(load_queries("nas")["work_totals"]).fetchone() or (0, 0)
+        files, size, candidates = self.connection.execute(load_queries("nas")["work_totals"]).fetchone() or (0, 0, 0)
         self.progress.add(files_to_hash=files, bytes_to_hash=size)
         self.progress.enter("hash")
-        for items, results in self._hashed_ahead(self._chunks("unhashed_candidates")):
-            self._keep_candidates(items, results)
-        self.reconciler.place_candidates()
+        if candidates:
+            for items, results in self._hashed_ahead(self._chunks("unhashed_candidates")):
+                self._keep_candidates(items, results)
+            self.reconciler.place_candidates()
         for items, results in self._hashed_ahead(self._chunks("next_work")):
             self._place(items, results)
 

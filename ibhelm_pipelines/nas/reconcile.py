@@ -79,29 +79,29 @@ class Reconciler:
             self._tell()
 
     def _find_moves_by_inode(self, still_exists: Callable[[bytes], bool]) -> None:
-        self._run("candidates_by_inode")
-        self._take_moves(fresh=False)
+        self._take_moves(self._run("candidates_by_inode"), fresh=False)
         # In this order: a file that is marked deleted between the two questions is found by one of them.
         if self._scope["folders"] is not None:
             self._find_moves_from_elsewhere(still_exists)
-        self._run("clear_candidates")
-        self._run("candidates_among_deleted")
-        self._take_moves(fresh=False)
+        self._take_moves(self._run("candidates_among_deleted"), fresh=False)
         while self._connection.execute(self._sql["restore_unexplained_pairs"]).fetchone() != (0,):
             pass
 
     def _find_moves_from_elsewhere(self, still_exists: Callable[[bytes], bool]) -> None:
-        self._run("clear_candidates")
         rows = self._connection.execute(self._sql["possible_candidates_elsewhere"], self._scope).fetchall()
-        with self._connection.cursor() as cursor, cursor.copy("copy candidates from stdin") as copy:
-            for file_id, ordinal, raw_path in rows:
-                if not still_exists(raw_path):
-                    copy.write_row((file_id, ordinal, False, raw_path, False))
-        self._take_moves(fresh=False)
+        gone = [(file_id, ordinal, False, path, False) for file_id, ordinal, path in rows if not still_exists(path)]
+        if gone:
+            with self._connection.cursor() as cursor, cursor.copy("copy candidates from stdin") as copy:
+                for row in gone:
+                    copy.write_row(row)
+        self._take_moves(len(gone), fresh=False)
 
-    def _take_moves(self, *, fresh: bool) -> None:
+    def _take_moves(self, candidates: int, *, fresh: bool) -> None:
+        if not candidates:
+            return
         for same_name in (True, False):
             self._run("take_unambiguous", fresh=fresh, same_name=same_name)
+        self._run("clear_candidates")
 
     def place_candidates(self) -> None:
         """Decide, now that all of them are hashed, which candidates are moved files; place them all."""
@@ -109,9 +109,7 @@ class Reconciler:
             self._run("clear_hashed")
             self._run("collect_candidate_hashes")
             for evidence in ("candidates_by_birth", "candidates_by_content"):
-                self._run("clear_candidates")
-                self._run(evidence)
-                self._take_moves(fresh=True)
+                self._take_moves(self._run(evidence), fresh=True)
             self._place("place_moved", fresh=True)
             self._place("place_hashed")
             self._run("forget_candidate_hashes")

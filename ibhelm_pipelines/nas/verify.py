@@ -7,7 +7,7 @@ row, a failed check and an alert.
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ibhelm_pipelines.db.queries import load_queries
 
@@ -53,12 +53,15 @@ def verify_due(
 
 
 def _record(connection: Connection, pairs: list[tuple[Due, HashResult]], report: ScanReport) -> None:
-    """Only a file whose stat is still the known one says anything; every other is the next scan's business."""
+    """Only a file whose stat is still the known one says anything, and only while the tables know nothing newer: other
+    scans go on meanwhile. Every other file is their business."""
     sql = load_queries("nas")
-    same = [(d, r) for d, r in pairs if (r.size, r.mtime_ns, r.inode) == (d.size, d.mtime_ns, d.inode)]
-    rotten = [(d, r) for d, r in same if r.sha256 != d.content_hash]
-    sound = [d.file_id for d, r in same if r.sha256 == d.content_hash]
+    read = [(d, r) for d, r in pairs if (r.size, r.mtime_ns, r.inode) == (d.size, d.mtime_ns, d.inode)]
     with connection.transaction():
+        still = {row[0] for row in connection.execute(sql["still_as_due"], _columns([d for d, _ in read]))}
+        same = [(d, r) for d, r in read if d.file_id in still]
+        rotten = [(d, r) for d, r in same if r.sha256 != d.content_hash]
+        sound = [d.file_id for d, r in same if r.sha256 == d.content_hash]
         connection.execute(sql["mark_verified"], {"file_ids": [d.file_id for d, _ in same]})
         connection.execute(sql["heal_verified_bit_rot"], {"file_ids": sound})
         for file, result in rotten:
@@ -68,3 +71,7 @@ def _record(connection: Connection, pairs: list[tuple[Due, HashResult]], report:
     for file, result in same:
         report.of(file.folder).bytes += result.size
         report.bytes_hashed += result.size
+
+
+def _columns(due: list[Due]) -> dict[str, list[Any]]:
+    return {name: [getattr(d, name) for d in due] for name in Due._fields}

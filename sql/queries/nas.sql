@@ -397,7 +397,7 @@ create index on work (ord);
 analyze work
 
 -- name: work_totals
-select count(*), coalesce(sum(size_bytes), 0)::bigint from work
+select count(*), coalesce(sum(size_bytes), 0)::bigint, count(*) filter (where candidate) from work
 
 -- name: unhashed_candidates
 select w.ord, w.raw_path, w.size_bytes, s.folder
@@ -539,7 +539,7 @@ limit (
 -- store a change waits for our word, and we for its; each of them locks the row of the file first.
 select d.file_id
 from ops.disk_entries d join public.files f on f.id = d.file_id
-join unnest(%(file_ids)s::bigint[], %(raw_paths)s::bytea[], %(sizes)s::bigint[], %(mtimes)s::bigint[], %(inodes)s::bigint[], %(hashes)s::text[])
+join unnest(%(file_id)s::bigint[], %(raw_path)s::bytea[], %(size)s::bigint[], %(mtime_ns)s::bigint[], %(inode)s::bigint[], %(content_hash)s::text[])
     as n (file_id, raw_path, size_bytes, mtime_ns, inode, content_hash) on n.file_id = d.file_id
 where d.live
   and (f.raw_path, d.size_bytes, d.mtime_ns, d.inode, f.content_hash) = (n.raw_path, n.size_bytes, n.mtime_ns, n.inode, n.content_hash)
