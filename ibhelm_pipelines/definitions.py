@@ -6,21 +6,26 @@ import dagster as dg
 
 from assets.checks import file_checks
 from assets.content import extracted_text, thumbnails
+from assets.drain_job import drain_job
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
 from assets.retention import retention_job
 from assets.scan_job import scan_job
 from resources.platform import Platform
+from sensors.alerts import alerts
 from sensors.folders import folder_partitions
+from sensors.heartbeats import schedule_heartbeats
+from sensors.inbox_drain import inbox_drain
+from sensors.live_events import live_events
 from sensors.lost_runs import lost_runs
 from sensors.schedules import deep_scan, quick_scan, retention_schedule
 
 defs = dg.Definitions(
     assets=[NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text],
     asset_checks=[file_checks],
-    jobs=[scan_job, retention_job],
+    jobs=[scan_job, drain_job, retention_job],
     schedules=[quick_scan, deep_scan, retention_schedule],
-    sensors=[folder_partitions, lost_runs],
+    sensors=[live_events, inbox_drain, folder_partitions, lost_runs, alerts, schedule_heartbeats],
     resources={"platform": Platform()},
     # One process per run: a process per step would cost 1.6 CPU seconds each, and parallel work happens inside the
     # assets.

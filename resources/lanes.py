@@ -4,6 +4,10 @@ from __future__ import annotations
 
 SCAN_JOB = "scan"
 RETENTION_JOB = "retention"
+DRAIN_JOB = "drain_inbox"
 
 LANE_TAG = "ibhelm/lane"
 DEEP_TAG = "ibhelm/deep"
+
+FOLDER_ASSETS = frozenset({"nas_files", "stored_originals", "thumbnails", "extracted_text"})
+"""The assets whose work a scan of the whole share does too, for every folder."""
