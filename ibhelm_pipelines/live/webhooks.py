@@ -12,8 +12,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -37,7 +36,7 @@ from ibhelm_pipelines.live.webhook_store import Storing, answers, delete_old, in
 from ibhelm_pipelines.local.ports import HOST, choose_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import FrameType
 
     from ibhelm_pipelines.settings import Settings
@@ -68,8 +67,6 @@ _REFUSALS = {
 _CLOSING = {"too_big", "too_slow", "disconnected"}
 """Refusals after which the rest of the body is not waited for."""
 
-Lifespan = Callable[[Starlette], AbstractAsyncContextManager[None]]
-
 
 class Receiver:
     """The application.
@@ -85,11 +82,11 @@ class Receiver:
         self._storing = Storing(pool)
         self.counts = Counts()
 
-    def application(self, lifespan: Lifespan | None = None) -> Starlette:
+    def application(self) -> Starlette:
         """Return the routes; nothing else is answered."""
         posts = [Route(f"/webhooks/{form.vendor}", partial(self._receive, form), methods=["POST"]) for form in FORMATS]
         asked = [Route("/healthz", self._health), Route("/metrics", self._metrics)]
-        application = Starlette(routes=[*posts, *asked], lifespan=lifespan)
+        application = Starlette(routes=[*posts, *asked])
         application.router.redirect_slashes = False
         return application
 
@@ -179,11 +176,10 @@ def serve(settings: Settings) -> None:
     ):
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         receiver = Receiver(pool, secrets)
-        beat = partial(_beat, heartbeat, receiver, url)
-        server = _server(receiver.application(partial(_chores, pool, beat)), receiver.counts)
+        server = _server(receiver.application(), receiver.counts)
         with _graceful_signals(server):
             structlog.get_logger().info("webhooks_listening", url=url, vendors=sorted(secrets))
-            server.run(sockets=[listener])
+            anyio.run(_serve, server, listener, partial(_beat, heartbeat, receiver.counts, url), pool)
         structlog.get_logger().info("webhooks_stopped", **receiver.counts.as_state())
 
 
@@ -198,9 +194,8 @@ def _server(application: Starlette, counts: Counts) -> uvicorn.Server:
     config = uvicorn.Config(
         application,
         http=protocol_class(partial(counts.rejected, "", "not_http")),
-        loop="asyncio",
         ws="none",
-        lifespan="on",
+        lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -211,18 +206,17 @@ def _server(application: Starlette, counts: Counts) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def _beat(heartbeat: Heartbeat, receiver: Receiver, url: str) -> None:
-    heartbeat.beat({"url": url, **receiver.counts.as_state()})
-
-
-@asynccontextmanager
-async def _chores(pool: Pool, beat: Callable[[], None], _application: Starlette) -> AsyncIterator[None]:
-    """What the receiver does beside receiving, for as long as it does."""
+async def _serve(server: uvicorn.Server, listener: socket.socket, beat: Callable[[], None], pool: Pool) -> None:
+    """Serve until a signal says stop; a chore that fails ends the process, which is started again."""
     async with anyio.create_task_group() as chores:
         chores.start_soon(_beat_on, beat)
         chores.start_soon(_clean_daily, pool)
-        yield
+        await server.serve(sockets=[listener])
         chores.cancel_scope.cancel()
+
+
+def _beat(heartbeat: Heartbeat, counts: Counts, url: str) -> None:
+    heartbeat.beat({"url": url, **counts.as_state()})
 
 
 async def _beat_on(beat: Callable[[], None]) -> None:
@@ -235,7 +229,7 @@ async def _clean_daily(pool: Pool) -> None:
     log = structlog.get_logger()
     while True:
         try:
-            deleted = await anyio.to_thread.run_sync(delete_old, pool)
+            deleted = await anyio.to_thread.run_sync(delete_old, pool, abandon_on_cancel=True)
             log.info("old_deliveries_deleted", count=deleted)
         except DatabaseUnavailableError as error:
             log.warning("old_deliveries_not_deleted", reason=str(error))

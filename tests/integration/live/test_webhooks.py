@@ -292,6 +292,18 @@ def test_old_deliveries_go_and_young_ones_stay(database_url: str, tmp_path: Path
     assert rows(database_url, "select max(delivery::int), count(*) from ops.webhook_deliveries") == [(29, 29)]
 
 
+def test_a_mistake_in_what_it_does_beside_receiving_ends_it_loudly(
+    database_url: str, owner_database_url: str, tmp_path: Path
+) -> None:
+    with psycopg.connect(owner_database_url, autocommit=True) as connection:
+        connection.execute("drop table ops.webhook_deliveries")
+    with running(environment(database_url, tmp_path)) as receiver:
+        assert receiver.process.wait(PATIENCE_SECONDS) == 1
+        wait_for(lambda: receiver.lines("crashed"))
+    alive = "select stopped_at is null from ops.heartbeats"
+    assert rows(database_url, alive) == [(True,)], "it did not end in good order, and its heartbeat does not say so"
+
+
 CONNECTIONS = 20
 
 
