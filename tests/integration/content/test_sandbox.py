@@ -197,7 +197,7 @@ def test_closing_one_sandbox_stops_its_own_jobs_and_no_one_elses(settings: Setti
         other = Sandbox(settings.model_copy(update={"content_seconds": 4}), shared, perform=misbehave)
         with Sandbox(settings, shared, perform=misbehave) as mine:
             hanging = [threads.submit(each.run, job("sleep")) for each in (mine, other)]
-            while len(_workers()) < 2:
+            while not all(slot._worker and slot._worker.files for slot in shared._slots):
                 pass
         with pytest.raises(CancelledError):
             hanging[0].result()
