@@ -80,8 +80,12 @@ class WatchDesk:
 
 
 @contextlib.contextmanager
-def watching(settings: Settings, mode: str = "inotify") -> Iterator[WatchDesk]:
-    """A watcher in a thread of this process, watching when the block begins, ended in good order after it."""
+def watching(settings: Settings, mode: str | None = "inotify") -> Iterator[WatchDesk]:
+    """A watcher in a thread of this process, ended in good order after the block.
+
+    Args:
+        mode: how it watches when the block begins; None: it need not watch yet.
+    """
     desk, stop = WatchDesk(settings), threading.Event()
     failures: list[BaseException] = []
 
@@ -96,7 +100,8 @@ def watching(settings: Settings, mode: str = "inotify") -> Iterator[WatchDesk]:
     thread = threading.Thread(target=run)
     thread.start()
     try:
-        eventually(lambda: desk.watches(mode) or failures, f"a watcher in mode {mode}; it says {desk.state()}")
+        if mode is not None:
+            eventually(lambda: desk.watches(mode) or failures, f"a watcher in mode {mode}; it says {desk.state()}")
         yield desk
     finally:
         stop.set()

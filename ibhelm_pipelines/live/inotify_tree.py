@@ -343,7 +343,7 @@ class InotifyTree:
         now = time.monotonic()
         while self._limbo and self._limbo[0][0] <= now:
             _, lost = self._limbo.popleft()
-            if lost.path(self._root) is None:
+            if lost.parent is None:  # else it turned up, be it in something that has left itself and has its own term
                 self._forget_below(lost)
 
     def _forget_below(self, lost: Node) -> None:
