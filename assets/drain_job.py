@@ -22,6 +22,8 @@ def work_through_inbox(context: dg.OpExecutionContext, platform: Platform) -> No
     context.log.info(
         f"{report.done} items done and {report.failed} given up in {report.seconds} s; {left} left, at work or not due."
     )
+    if report.problem is not None:  # no retry: what is deferred would not be due, and the retry would call that well
+        raise dg.Failure(description=str(report.problem), allow_retries=False)
 
 
 @dg.job(name=DRAIN_JOB, tags={LANE_TAG: "drain"})

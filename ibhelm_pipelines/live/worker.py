@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
+    from ibhelm_pipelines.errors import IbhelmError
     from ibhelm_pipelines.settings import Settings
 
 POLL_SECONDS = 5.0
@@ -58,13 +59,16 @@ class DrainReport:
     """What a drain did, in items of the inbox.
 
     Attributes:
-        left: what still waits, by source, and may be someone else's work or not due yet.
+        failed: those that were given up.
+        left: what still waits, by source; it may be someone else's work, or not due yet.
+        problem: why the world was not ready for some of it.
     """
 
     done: int
     failed: int
     left: dict[str, int]
     seconds: float
+    problem: IbhelmError | None
 
 
 def work(settings: Settings, *, lanes: tuple[Lane, ...] = LANES, lease_seconds: float = LEASE_SECONDS) -> None:
@@ -94,8 +98,8 @@ def drain(settings: Settings, *, lanes: tuple[Lane, ...] = LANES, seconds: float
         seconds: after this time nothing new is begun.
 
     Raises:
-        ShareUnavailableError, DatabaseUnavailableError, ObjectStoreUnavailableError, ConfigurationError: the world is
-            not ready; what could be done is done, the rest waits.
+        DatabaseUnavailableError: Postgres is away; what was being done is done again when its lease is over.
+        ConfigurationError: there is no database URL.
     """
     started, board, owner = time.monotonic(), Board(), f"drain/{os.getpid()}/{uuid.uuid4().hex[:8]}"
     with (
@@ -110,9 +114,13 @@ def drain(settings: Settings, *, lanes: tuple[Lane, ...] = LANES, seconds: float
             if not any(worked):
                 break
         left = inbox.left(sources(lanes))
-    for problem in board.problems.values():
-        raise problem
-    return DrainReport(done=board.done, failed=board.failed, left=left, seconds=round(time.monotonic() - started, 3))
+    return DrainReport(
+        done=board.done,
+        failed=board.failed,
+        left=left,
+        seconds=round(time.monotonic() - started, 3),
+        problem=next(iter(board.problems.values()), None),
+    )
 
 
 class _Worker:

@@ -164,7 +164,7 @@ select source, count(*) from ops.inbox where source = any(%(sources)s) and poiso
 -- name: neglected
 -- What nobody took for a minute after it was due. What failed before is being tried by somebody, or by the last drain run: it may wait longer, so that
 -- a NAS that is away for a weekend is not a run a minute.
-select count(*), min(greatest(first_event_at, due_at)) from ops.inbox
+select count(*) from ops.inbox
 where source = any(%(sources)s) and poisoned_at is null and (lease_until is null or lease_until < now())
   and first_event_at < now() - interval '1 minute'
   and due_at < now() - case when error is null then interval '1 minute' else interval '10 minutes' end
