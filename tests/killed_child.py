@@ -1,0 +1,47 @@
+"""kill -9 between any two statements: an action runs in a forked child that kills itself at the N-th one it sends."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+
+
+def run_in_child(action: Callable[[], Any], *, die_at: int | None) -> int:
+    """Run in a forked child, killed before its `die_at`-th statement; returns how many it sent, -1 when killed."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        count = [0]
+
+        def counted(method: Callable[..., Any]) -> Callable[..., Any]:
+            def call(*args: Any, **kwargs: Any) -> Any:
+                count[0] += 1
+                if count[0] == die_at:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                return method(*args, **kwargs)
+
+            return call
+
+        for name in ("execute", "executemany", "copy"):
+            setattr(psycopg.Cursor, name, counted(getattr(psycopg.Cursor, name)))
+        status = 1
+        try:
+            action()
+            os.write(writer, str(count[0]).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader) as pipe:
+        said = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        return -1
+    assert os.waitstatus_to_exitcode(status) == 0, "the action failed by itself"
+    return int(said)
