@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +60,7 @@ class Receiver:
 
     environment: dict[str, str]
     log: list[str] = field(default_factory=list)
+    before: Counter[str] = field(default_factory=Counter)
 
     def start(self) -> None:
         command = [sys.executable, "-m", "ibhelm_pipelines.cli", "webhooks"]
@@ -125,7 +127,13 @@ class Receiver:
         inside = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
         start = f"ibhelm_webhooks_{name}{{{inside}}} "
         found = [line for line in self.ask("GET", "/metrics").text.splitlines() if line.startswith(start)]
-        return float(found[0].rpartition(" ")[2]) if found else 0.0
+        return float(found[0].rpartition(" ")[2]) - self.before[start] if found else 0.0
+
+    def count_afresh(self) -> None:
+        """Let the counters begin at zero for the next test; the process itself goes on."""
+        lines = self.ask("GET", "/metrics").text.splitlines()
+        named = [line.rpartition(" ") for line in lines if not line.startswith("#")]
+        self.before = Counter({name + " ": float(value) for name, _, value in named})  # type: ignore[arg-type]
 
 
 def environment(database_url: str, folder: Path, **settings: str) -> dict[str, str]:

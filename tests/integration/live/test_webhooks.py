@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 import signal
 import socket
@@ -11,10 +13,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
+from conftest import PIPELINE, PIPELINE_PASSWORD, TEMPLATE, fresh_database
 from webhook_sender import (
     PATIENCE_SECONDS,
     SECRETS,
@@ -29,29 +33,57 @@ from webhook_sender import (
     wait_for,
 )
 
+from ibhelm_pipelines.local.postgres import EmbeddedPostgres
+
 DELIVERIES = "select vendor, delivery, event, kind, object_id, body from ops.webhook_deliveries order by id"
 INBOX = "select source, kind, convert_from(key, 'UTF8'), events from ops.inbox order by 1, 2, 3"
 
 
+@pytest.fixture(scope="module")
+def office(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Receiver, str]]:
+    """One receiver, and its database, for all tests that leave it alive: a start costs a second of processor time."""
+    with ExitStack() as stack:
+        url = stack.enter_context(fresh_database(postgres, template=TEMPLATE))
+        as_pipeline = postgres.url(url.rpartition("/")[2], user=PIPELINE, password=PIPELINE_PASSWORD)
+        yield stack.enter_context(running(environment(as_pipeline, tmp_path_factory.mktemp("receiver")))), url
+
+
 @pytest.fixture
-def receiver(database_url: str, tmp_path: Path) -> Iterator[Receiver]:
+def receiver(office: tuple[Receiver, str]) -> Receiver:
+    """The common receiver, its tables and its counters as if new."""
+    receiver, url = office
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("truncate ops.webhook_deliveries, ops.inbox")
+    receiver.count_afresh()
+    return receiver
+
+
+@pytest.fixture
+def url(office: tuple[Receiver, str]) -> str:
+    """The database of the common receiver."""
+    return office[1]
+
+
+@pytest.fixture
+def mortal(database_url: str, tmp_path: Path) -> Iterator[Receiver]:
+    """A receiver of one test, which it may stop."""
     with running(environment(database_url, tmp_path)) as receiver:
         yield receiver
 
 
 def test_a_signed_post_is_a_row_and_an_inbox_item_when_it_is_answered_and_a_replay_is_neither(
-    receiver: Receiver, database_url: str
+    receiver: Receiver, url: str
 ) -> None:
     assert receiver.post_task(5, "uuid-1").status == 200
     stored = [("teamwork", "uuid-1", "TASK.UPDATED", "task", "5", task(5))]
-    assert rows(database_url, DELIVERIES) == stored
-    assert rows(database_url, INBOX) == [("teamwork", "task", "5", 1)]
+    assert rows(url, DELIVERIES) == stored
+    assert rows(url, INBOX) == [("teamwork", "task", "5", 1)]
 
     assert receiver.post_task(5, "uuid-1").status == 200
-    assert rows(database_url, DELIVERIES) == stored
-    assert rows(database_url, INBOX) == [("teamwork", "task", "5", 1)]
+    assert rows(url, DELIVERIES) == stored
+    assert rows(url, INBOX) == [("teamwork", "task", "5", 1)]
     assert receiver.post_task(5, "uuid-2").status == 200, "another change of the same task"
-    assert rows(database_url, INBOX) == [("teamwork", "task", "5", 2)]
+    assert rows(url, INBOX) == [("teamwork", "task", "5", 2)]
     assert [receiver.metric(f"{name}_total", vendor="teamwork") for name in ("received", "stored", "duplicate")] == [
         3,
         2,
@@ -60,45 +92,41 @@ def test_a_signed_post_is_a_row_and_an_inbox_item_when_it_is_answered_and_a_repl
     assert receiver.metric("seconds_count", vendor="teamwork") == 3
 
 
-def test_a_worker_that_listens_is_woken(receiver: Receiver, database_url: str) -> None:
-    with psycopg.connect(database_url, autocommit=True) as worker:
+def test_a_worker_that_listens_is_woken(receiver: Receiver, url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as worker:
         worker.execute("listen ibhelm_inbox")
         receiver.post("missive", conversation("c-1"))
         heard = next(worker.notifies(timeout=PATIENCE_SECONDS, stop_after=1))
     assert heard.payload == "missive"
 
 
-def test_missive_may_sign_with_or_without_its_prefix_and_repeats_the_same_bytes(
-    receiver: Receiver, database_url: str
-) -> None:
+def test_missive_may_sign_with_or_without_its_prefix_and_repeats_the_same_bytes(receiver: Receiver, url: str) -> None:
     body = conversation("c-1")
     bare = {SIGNATURES["missive"]: sign("missive", body)}
     assert receiver.post("missive", body).status == 200
     assert receiver.ask("POST", "/webhooks/missive", body, bare).status == 200
-    [(vendor, _, event, kind, object_id, kept)] = rows(database_url, DELIVERIES)
+    [(vendor, _, event, kind, object_id, kept)] = rows(url, DELIVERIES)
     assert (vendor, event, kind, object_id, kept) == ("missive", "incoming_email", "conversation", "c-1", body)
-    assert rows(database_url, INBOX) == [("missive", "conversation", "c-1", 1)]
+    assert rows(url, INBOX) == [("missive", "conversation", "c-1", 1)]
 
 
-def test_the_same_bytes_are_news_again_when_nobody_would_still_be_retrying(
-    receiver: Receiver, database_url: str
-) -> None:
+def test_the_same_bytes_are_news_again_when_nobody_would_still_be_retrying(receiver: Receiver, url: str) -> None:
     receiver.post("missive", conversation("c-1"))
-    with psycopg.connect(database_url, autocommit=True) as connection:
+    with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("update ops.webhook_deliveries set received_at = now() - interval '16 minutes'")
         connection.execute("delete from ops.inbox")  # the worker has done it long ago
     assert receiver.post("missive", conversation("c-1")).status == 200
-    assert len(rows(database_url, DELIVERIES)) == 1
-    assert rows(database_url, INBOX) == [("missive", "conversation", "c-1", 1)]
+    assert len(rows(url, DELIVERIES)) == 1
+    assert rows(url, INBOX) == [("missive", "conversation", "c-1", 1)]
 
 
 def test_what_is_signed_but_not_understood_is_kept_and_counted_and_nobody_waits_for_it(
-    receiver: Receiver, database_url: str
+    receiver: Receiver, url: str
 ) -> None:
     assert receiver.post("missive", b'{"hello": "validation"}').status == 200
-    [(_, delivery, _, kind, object_id, _)] = rows(database_url, DELIVERIES)
+    [(_, delivery, _, kind, object_id, _)] = rows(url, DELIVERIES)
     assert (kind, object_id) == ("unknown", delivery)
-    assert rows(database_url, INBOX) == []
+    assert rows(url, INBOX) == []
     assert receiver.metric("not_understood_total", vendor="missive") == 1
 
 
@@ -115,15 +143,15 @@ def test_what_is_signed_but_not_understood_is_kept_and_counted_and_nobody_waits_
     ],
 )
 def test_what_is_not_signed_is_refused_counted_and_not_stored(
-    receiver: Receiver, database_url: str, signature: str | None, reason: str
+    receiver: Receiver, url: str, signature: str | None, reason: str
 ) -> None:
     headers = {"X-Projects-Event": "TASK.UPDATED"}
     if signature is not None:
         headers["X-Projects-Signature"] = signature
     answer = receiver.ask("POST", "/webhooks/teamwork", task(5), headers)
     assert (answer.status, answer.text) == (401, "Not signed with the secret that is set here.")
-    assert rows(database_url, DELIVERIES) == []
-    assert rows(database_url, INBOX) == []
+    assert rows(url, DELIVERIES) == []
+    assert rows(url, INBOX) == []
     assert receiver.metric("rejected_total", vendor="teamwork", reason=reason) == 1
 
 
@@ -132,35 +160,28 @@ def test_a_vendor_without_a_secret_is_refused_even_with_the_signature_of_an_empt
 ) -> None:
     with running(environment(database_url, tmp_path, MISSIVE_WEBHOOK_SECRET="")) as receiver:
         body = conversation("c")
-        empty = sign_with("", body)
+        empty = hmac.new(b"", body, hashlib.sha256).hexdigest()
         assert receiver.ask("POST", "/webhooks/missive", body, {SIGNATURES["missive"]: empty}).status == 401
         assert receiver.metric("rejected_total", vendor="missive", reason="no_secret") == 1
         assert receiver.post_task(1, "d").status == 200
     assert [vendor for vendor, *_ in rows(database_url, DELIVERIES)] == ["teamwork"]
 
 
-def sign_with(secret: str, body: bytes) -> str:
-    import hashlib
-    import hmac
-
-    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def test_refusals_fill_no_log_and_quote_nothing(receiver: Receiver) -> None:
+def test_refusals_fill_no_log_and_quote_nothing(mortal: Receiver) -> None:
     for _ in range(20):
-        receiver.ask("POST", "/webhooks/teamwork", b"planted body", {"X-Projects-Signature": "planted signature"})
-    receiver.raw(b"planted nonsense\r\n\r\n" * 20)
-    assert receiver.stop() == 0
-    assert [(line["vendor"], line["reason"]) for line in receiver.lines("webhook_refused")] == [
+        mortal.ask("POST", "/webhooks/teamwork", b"planted body", {"X-Projects-Signature": "planted signature"})
+    mortal.raw(b"planted nonsense\r\n\r\n" * 20)
+    assert mortal.stop() == 0
+    assert [(line["vendor"], line["reason"]) for line in mortal.lines("webhook_refused")] == [
         ("teamwork", "wrong_signature"),
         ("", "not_http"),
     ]
-    assert "planted" not in "".join(receiver.log).replace("planted secret", "")
+    assert "planted" not in "".join(mortal.log).replace("planted secret", "")
 
 
 @pytest.mark.parametrize("chunked", [False, True])
 def test_a_body_over_one_mebibyte_is_refused_and_one_of_exactly_that_is_not(
-    receiver: Receiver, database_url: str, chunked: bool
+    receiver: Receiver, url: str, chunked: bool
 ) -> None:
     start = b'{"task": {"id": 5}, "filler": "'
     fitting = start + b"x" * ((1 << 20) - len(start) - 2) + b'"}'
@@ -168,7 +189,7 @@ def test_a_body_over_one_mebibyte_is_refused_and_one_of_exactly_that_is_not(
     for body, status in ((fitting, 200), (too_big, 413)):
         answer = receiver.raw(_post(body, chunked=chunked))
         assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
-    assert [len(body) for *_, body in rows(database_url, DELIVERIES)] == [1 << 20]
+    assert [len(body) for *_, body in rows(url, DELIVERIES)] == [1 << 20]
 
 
 def _post(body: bytes, *, chunked: bool = False) -> bytes:
@@ -211,7 +232,7 @@ def test_who_dawdles_with_the_body_or_the_head_is_cut_off_and_the_others_do_not_
 
 
 def test_a_client_that_is_too_quick_is_told_when_to_come_again_and_the_others_do_not_notice(
-    receiver: Receiver, database_url: str
+    receiver: Receiver, url: str
 ) -> None:
     unsigned = b"POST /webhooks/teamwork HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\n%s\r\n"
     storm = unsigned % b"" * 399 + unsigned % b"Connection: close\r\n"
@@ -226,7 +247,7 @@ def test_a_client_that_is_too_quick_is_told_when_to_come_again_and_the_others_do
     assert b"\r\nretry-after: 1\r\n" in answers
     time.sleep(1)
     assert receiver.post_task(2, "who waited", "192.0.2.1").status == 200
-    assert len(rows(database_url, DELIVERIES)) == 3
+    assert len(rows(url, DELIVERIES)) == 3
 
 
 NOWHERE = {
@@ -252,27 +273,25 @@ def test_nothing_else_is_reachable(receiver: Receiver) -> None:
     assert "server" not in {name.lower() for answer in answers.values() for name in answer.headers}
 
 
-def test_it_is_well_and_its_heartbeat_says_so_until_it_ends_in_good_order(
-    receiver: Receiver, database_url: str
-) -> None:
-    assert (receiver.ask("GET", "/healthz").status, receiver.ask("GET", "/healthz").text) == (200, '{"status":"ok"}')
+def test_it_is_well_and_its_heartbeat_says_so_until_it_ends_in_good_order(mortal: Receiver, database_url: str) -> None:
+    assert (mortal.ask("GET", "/healthz").status, mortal.ask("GET", "/healthz").text) == (200, '{"status":"ok"}')
     alive = "select kind, state ->> 'url', stopped_at is null from ops.heartbeats"
-    wait_for(lambda: rows(database_url, alive) == [("webhooks", receiver.url, True)])
-    assert receiver.stop(signal.SIGTERM) == 0
-    assert rows(database_url, alive) == [("webhooks", receiver.url, False)]
-    assert receiver.lines("webhooks_stopped")
+    wait_for(lambda: rows(database_url, alive) == [("webhooks", mortal.url, True)])
+    assert mortal.stop(signal.SIGTERM) == 0
+    assert rows(database_url, alive) == [("webhooks", mortal.url, False)]
+    assert mortal.lines("webhooks_stopped")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_it_ends_in_good_order_while_a_client_keeps_its_connection(receiver: Receiver, number: int) -> None:
-    with socket.create_connection(("127.0.0.1", receiver.port)) as connection:
+def test_it_ends_in_good_order_while_a_client_keeps_its_connection(mortal: Receiver, number: int) -> None:
+    with socket.create_connection(("127.0.0.1", mortal.port)) as connection:
         connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert connection.recv(65536).startswith(b"HTTP/1.1 200 ")
-        assert receiver.stop(number) == 0
+        assert mortal.stop(number) == 0
 
 
-def test_a_port_that_is_taken_is_said_in_a_sentence(receiver: Receiver, database_url: str, tmp_path: Path) -> None:
-    second = environment(database_url, tmp_path / "second", WEBHOOKS_PORT=str(receiver.port))
+def test_a_port_that_is_taken_is_said_in_a_sentence(receiver: Receiver, url: str, tmp_path: Path) -> None:
+    second = environment(url, tmp_path / "second", WEBHOOKS_PORT=str(receiver.port))
     command = [sys.executable, "-m", "ibhelm_pipelines.cli", "webhooks"]
     done = subprocess.run(command, env=second, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -309,7 +328,7 @@ CONNECTIONS = 20
 
 @pytest.mark.parametrize("posts", [200, pytest.param(2000, marks=pytest.mark.soak)])
 def test_of_many_posts_over_20_connections_none_is_lost_and_none_doubled_by_a_replay_of_all(
-    receiver: Receiver, database_url: str, posts: int
+    receiver: Receiver, url: str, posts: int
 ) -> None:
     seconds: list[float] = []
 
@@ -326,19 +345,19 @@ def test_of_many_posts_over_20_connections_none_is_lost_and_none_doubled_by_a_re
         for sender in senders:
             sender.join()
         expected = [(f"d{number}", str(number + 1)) for number in range(posts)]
-        stored = rows(database_url, "select delivery, object_id from ops.webhook_deliveries order by object_id::int")
+        stored = rows(url, "select delivery, object_id from ops.webhook_deliveries order by object_id::int")
         assert stored == expected
-        assert {events for *_, events in rows(database_url, INBOX)} == {1}
-        assert len(rows(database_url, INBOX)) == posts
+        assert {events for *_, events in rows(url, INBOX)} == {1}
+        assert len(rows(url, INBOX)) == posts
     assert len(seconds) == 2 * posts
     sys.stdout.write(f"\np95 of {len(seconds)} posts: {statistics.quantiles(seconds, n=100)[94] * 1000:.1f} ms\n")
 
 
-def test_every_line_of_the_log_is_json_with_all_keys_and_without_a_secret(receiver: Receiver) -> None:
-    receiver.post_task(1, "d")
-    receiver.stop()
-    lines = [json.loads(line) for line in receiver.log]
+def test_every_line_of_the_log_is_json_with_all_keys_and_without_a_secret(mortal: Receiver) -> None:
+    mortal.post_task(1, "d")
+    mortal.stop()
+    lines = [json.loads(line) for line in mortal.log]
     assert lines
     keys = {"timestamp", "level", "event", "process", "run", "asset", "folder"}
     assert all(keys <= line.keys() and line["process"] == "webhooks" for line in lines)
-    assert not any(secret in "".join(receiver.log) for secret in SECRETS.values())
+    assert not any(secret in "".join(mortal.log) for secret in SECRETS.values())
