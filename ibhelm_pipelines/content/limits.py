@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 PREVIEW_PIXELS = 400
 """Longest side of a preview."""
 
-SMALL_BYTES = 1 << 20
-"""A content up to this size is a note, a letter, a drawing of one sheet: it has a worker process to itself when the
-large ones hold all others."""
+SMALL_BYTES = 4 << 20
+"""A content up to this size is a note, a letter, a drawing of one sheet. In the live lane it finds a worker process
+whatever the large ones do, and the worker has lanes of their own for them."""
 
 WEBP_QUALITY = 80
 MAX_FACT_CHARS = 1000

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.settings import Settings
 
-__all__ = ["SMALL_BYTES", "Step", "StepCounts", "StepReport", "Steps", "open_steps", "run_step"]
+__all__ = ["LIVE_ORDER", "SMALL_BYTES", "Step", "StepCounts", "StepReport", "Steps", "open_steps", "run_step"]
 
 LIVE_ORDER: tuple[Step, ...] = ("thumbnail", "text", "store")
 """What people look at first; the original is safe on the NAS for one more second."""

@@ -12,7 +12,7 @@ from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Self
 
-from ibhelm_pipelines.content.steps import LIVE_ORDER, Steps, open_steps
+from ibhelm_pipelines.content.steps import LIVE_ORDER, SMALL_BYTES, Steps, open_steps
 from ibhelm_pipelines.live.inbox import Batch, Inbox
 from ibhelm_pipelines.nas.names import LOOSE
 from ibhelm_pipelines.nas.paths import scan_paths
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.db.live import Source
     from ibhelm_pipelines.settings import Settings
-
-SMALL_BYTES = 4 << 20
-"""What counts as small: each source has a lane for it that nothing large can block."""
 
 SECOND_LOOK_SECONDS = 30
 """After a look at single paths that left something open, the whole folder is scanned: not at once, for what is being
@@ -67,7 +64,7 @@ class Lane:
     """One thread of every worker.
 
     Attributes:
-        small: whether it takes only what is small, so that nothing large can block it.
+        small: whether it takes only what is small (SMALL_BYTES), so that nothing large can block it.
     """
 
     name: str
