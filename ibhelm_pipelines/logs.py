@@ -147,16 +147,16 @@ def _report_to_sentry(dsn: str, redactor: Redactor, process: str) -> None:
     def before_send(event: Any, _hint: Mapping[str, Any]) -> Any:
         return redactor.value(event)
 
+    options: dict[str, Any] = {
+        "before_send": before_send,
+        "send_default_pii": False,
+        "include_local_variables": False,
+        "max_request_body_size": "never",
+        "auto_enabling_integrations": False,  # they attach requests, queries and what else they find
+        "max_breadcrumbs": 0,
+    }
     try:
-        sentry_sdk.init(
-            dsn=dsn,
-            before_send=before_send,
-            send_default_pii=False,
-            include_local_variables=False,
-            max_request_body_size="never",
-            auto_enabling_integrations=False,  # they attach requests, queries and what else they find
-            max_breadcrumbs=0,
-        )
+        sentry_sdk.init(dsn=dsn, **options)
     except sentry_sdk.utils.BadDsn as error:
         raise ConfigurationError(
             f"IBHELM_SENTRY_DSN cannot be used: {redactor.text(str(error))}.",
