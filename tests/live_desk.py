@@ -1,7 +1,13 @@
-"""The inbox as tests fill it and look into it."""
+"""The inbox as tests fill it and look into it, and the processes that work it off."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -37,7 +43,7 @@ class Desk:
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as connection:
             cursor = connection.execute(query, values)  # type: ignore[arg-type]
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if cursor.description is not None else []
 
     def age(self, label: str, seconds: float) -> None:
         """Make an item older than it is."""
@@ -50,9 +56,75 @@ class Desk:
     def make_due(self) -> None:
         self.rows("update ops.inbox set due_at = now()")
 
+    def is_empty(self) -> bool:
+        return self.rows("select count(*) from ops.inbox") == [(0,)]
+
+    def told(self, name: str) -> dict[str, int]:
+        """The sum of one number of the outbox, by asset."""
+        query = "select asset, sum((counts ->> %s)::bigint)::int from ops.outbox group by asset"
+        return {asset: number for asset, number in self.rows(query, name) if number is not None}
+
     def labels(self, where: str = "true") -> set[str]:
         return {label for (label,) in self.rows(f"select label from ops.inbox where {where}")}
 
 
 def item(source: Source, kind: str, key: str, *, folder: str | None = None, weight: int = 0) -> InboxItem:
     return InboxItem(source=source, kind=kind, key=key.encode(), label=key, folder=folder, weight=weight)
+
+
+WORKER = """
+import json, sys
+from ibhelm_pipelines.live.worker import work
+from ibhelm_pipelines.logs import configure_logging
+from ibhelm_pipelines.settings import Settings
+
+settings = Settings(_env_file=None, **json.loads(sys.argv[1]))
+configure_logging("work", settings)
+work(settings, lease_seconds=float(sys.argv[2]))
+"""
+
+
+class Workers:
+    """Real processes of `ibhelm work`; ended at the end of the test, whatever it did to them."""
+
+    def __init__(self, settings: Settings, log: Path, *, lease_seconds: float) -> None:
+        self._settings, self._log, self._lease = settings, log, lease_seconds
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    def start(self, number: int = 1, script: str = WORKER) -> None:
+        fields = {
+            "nas_root": str(self._settings.nas_root),
+            "state_dir": str(self._settings.state_dir),
+            "database_url": self._settings.require_database_url(),
+            "s3_endpoint": self._settings.require_s3_endpoint(),
+            "s3_bucket": self._settings.s3_bucket,
+            "content_workers": 1,
+        }
+        for _ in range(number):
+            with self._log.open("ab") as log:
+                command = [sys.executable, "-c", script, json.dumps(fields), str(self._lease)]
+                self.processes.append(subprocess.Popen(command, stderr=log, start_new_session=True))
+
+    def kill(self, process: subprocess.Popen[bytes]) -> None:
+        """kill -9 of the worker; its readers notice that and end by themselves."""
+        self.processes.remove(process)
+        process.kill()
+        process.wait()
+
+    def stop(self) -> list[int]:
+        """SIGTERM to all; return their exit statuses."""
+        processes, self.processes = self.processes, []
+        for process in processes:
+            process.terminate()
+        return [process.wait(timeout=60) for process in processes]
+
+    def log(self) -> str:
+        return self._log.read_text(encoding="utf-8") if self._log.exists() else ""
+
+
+def becomes(condition: Callable[[], object], *, seconds: float = 120, because: Callable[[], str] = str) -> None:
+    """Wait until the condition is true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"it never became true: {because()}"
+        time.sleep(0.05)

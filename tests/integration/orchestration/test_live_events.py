@@ -79,7 +79,7 @@ class Daemon:
     def execute(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.url) as connection:
             cursor = connection.execute(query, values)  # type: ignore[arg-type]
-            return cursor.fetchall() if cursor.description else []
+            return cursor.fetchall() if cursor.description is not None else []
 
 
 def _number(event: dg.AssetMaterialization, name: str) -> float:
