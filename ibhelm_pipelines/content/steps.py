@@ -80,6 +80,7 @@ class Steps:
             ShareUnavailableError, DatabaseUnavailableError, ObjectStoreUnavailableError: try again later; nothing is
                 lost.
             ConfigurationError: a person must change a setting.
+            CancelledError: the steps were closed meanwhile (of concurrent.futures).
         """
         with open_session(self._settings) as connection:
             return self._run(connection, step, Scope(folders=folders, hashes=hashes), tell=tell)
