@@ -99,6 +99,8 @@ class Workers:
             "s3_endpoint": self._settings.require_s3_endpoint(),
             "s3_bucket": self._settings.s3_bucket,
             "content_workers": 1,
+            "max_deletions": self._settings.max_deletions,
+            "max_deletion_percent": self._settings.max_deletion_percent,
         }
         for _ in range(number):
             with self._log.open("ab") as log:
