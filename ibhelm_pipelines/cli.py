@@ -50,9 +50,9 @@ def down() -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def status(as_json: bool) -> None:
-    """Show what runs and what is open. Exit status 1 when something does not run."""
+    """Show what runs, what waits and what is wrong. Exit status 1 when something does not run or an error is open."""
     raise SystemExit(commands.status(as_json=as_json))
 
 

@@ -8,9 +8,11 @@ The sensor asks for no run, whatever it finds: what failed for good is one alert
 import datetime as dt
 
 import dagster as dg
+import structlog
 
 from ibhelm_pipelines.alerts.evaluate import evaluate, open_run_alerts_since
 from ibhelm_pipelines.errors import IbhelmError
+from ibhelm_pipelines.logs import configure_own_logging
 from resources.platform import Platform
 from sensors.run_failures import run_conditions
 
@@ -22,6 +24,8 @@ def alerts(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipRe
     """Open an alert for what is wrong, send it once and then daily, and close it when it is over."""
     try:
         settings = platform.settings()
+        if not structlog.is_configured():  # once a process: the code server's, whose logging is Dagster's
+            configure_own_logging("sensors", settings)
         since = open_run_alerts_since(settings)
         runs = run_conditions(context.instance, now=dt.datetime.now(dt.UTC), open_since=since)
         report = evaluate(settings, runs=runs)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from ibhelm_pipelines.alerts.conditions import RUN_PREFIX, Condition, plain
+from ibhelm_pipelines.alerts.conditions import RUN_PREFIX, Condition
 from ibhelm_pipelines.alerts.message import local_time
 from resources.lanes import DEEP_TAG, FOLDER_ASSETS, SCAN_JOB
 from sensors.schedules import IN_FLIGHT, SCAN_OP
@@ -193,7 +193,7 @@ def _condition(
         key=f"{RUN_PREFIX}{work}",
         severity="error",
         title=f"Run failed: {work}",
-        body=plain(
+        body=(
             f"{work} failed at {local_time(_ended(newest))}{times} (run {newest.dagster_run.run_id[:8]}). {reason}"
             " See the run in the Dagster UI; this is over when the same work is done."
         ),

@@ -37,7 +37,7 @@ class Condition:
     Attributes:
         key: what it is about; the same trouble has the same key for as long as it lasts.
         title: in a few words.
-        body: counts, paths, and what to do; no text of documents, no secrets.
+        body: counts, paths, and what to do; no text of documents.
     """
 
     key: str
@@ -108,5 +108,5 @@ def _condition(answer: Answer) -> Condition:
         key=check_key(question),
         severity=question.severity,
         title=question.name.replace("_", " ").capitalize(),
-        body=plain(f"{answer.problem} {answer.next_step}"),
+        body=f"{answer.problem} {answer.next_step}",
     )

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from ibhelm_pipelines.alerts.conditions import note_evaluation
+from ibhelm_pipelines.alerts.conditions import note_evaluation, plain
 from ibhelm_pipelines.alerts.delivery import deliver, due_notices
 from ibhelm_pipelines.alerts.message import QUIET
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.redaction import Redactor
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -83,8 +84,9 @@ def reconcile(
     ):
         moment = now or database_time(connection)
         changes = _Changes()
+        values = _parameters({c.key: c for c in conditions}, Redactor(settings), moment, unasked)
         with connection.transaction():
-            report = _apply(connection, {c.key: c for c in conditions}, moment, tuple(unasked), changes)
+            report = _apply(connection, values, changes)
             if not report.busy:
                 note_evaluation(connection, evaluator, moment)
         due = settings.alert_urls is not None and not report.busy and bool(due_notices(connection, moment))
@@ -122,15 +124,8 @@ class _Changes:
                 log.warning(event, **values)
 
 
-def _apply(
-    connection: Connection,
-    conditions: dict[str, Condition],
-    now: dt.datetime,
-    unasked: tuple[str, ...],
-    changes: _Changes,
-) -> AlertReport:
+def _apply(connection: Connection, values: dict[str, Any], changes: _Changes) -> AlertReport:
     sql = load_queries("alerts")
-    values = _parameters(conditions, now, unasked)
     if connection.execute(sql["lock_evaluation"]).fetchone() != (True,):
         return AlertReport(busy=True)
     connection.execute(sql["still_there"], values)
@@ -141,12 +136,15 @@ def _apply(
     return AlertReport(opened=opened, reopened=tuple(reopened), closed=closed, open_count=int(open_count))
 
 
-def _parameters(conditions: dict[str, Condition], now: dt.datetime, unasked: tuple[str, ...]) -> dict[str, Any]:
+def _parameters(
+    conditions: dict[str, Condition], redactor: Redactor, now: dt.datetime, unasked: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the statements take; here, before table, log and mail, is where no secret gets past."""
     return {
-        "keys": list(conditions),
+        "keys": [plain(redactor.text(key)) for key in conditions],
         "severities": [condition.severity for condition in conditions.values()],
-        "titles": [condition.title for condition in conditions.values()],
-        "bodies": [condition.body for condition in conditions.values()],
+        "titles": [plain(redactor.text(condition.title)) for condition in conditions.values()],
+        "bodies": [plain(redactor.text(condition.body)) for condition in conditions.values()],
         "now": now,
         "quiet": QUIET,
         "unasked": list(unasked),

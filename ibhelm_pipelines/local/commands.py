@@ -26,7 +26,8 @@ from ibhelm_pipelines.local.records import (
     supervisor_process,
 )
 from ibhelm_pipelines.local.state import prepare_state_folder
-from ibhelm_pipelines.local.status import open_points, stack_status, without_password
+from ibhelm_pipelines.local.status import office_status, without_password
+from ibhelm_pipelines.local.status_screen import show_status
 from ibhelm_pipelines.local.storage import Storage, owner_url
 from ibhelm_pipelines.local.supervisor import Supervisor, bring_down
 from ibhelm_pipelines.settings import load_settings
@@ -75,20 +76,13 @@ def down() -> bool:
 
 
 def status(*, as_json: bool) -> int:
-    """Print what runs and what is open; return 0 when everything runs, else 1."""
-    settings = load_settings()
-    services = stack_status(settings)
-    points = open_points(settings)
+    """Print what runs, how the office is and what is wrong; return 0 when it is healthy, else 1."""
+    now = office_status(load_settings())
     if as_json:
-        click.echo(json.dumps({"services": [s.to_json() for s in services], "open": points}, ensure_ascii=False))
+        click.echo(json.dumps(now.to_json(), ensure_ascii=False, default=str))
     else:
-        table = _table("service", "state", "where")
-        for service in services:
-            table.add_row(service.name, "runs" if service.running else "DOWN", service.where or service.problem)
-        Console().print(table)
-        for point in points:
-            click.echo(f"Open: {point}")
-    return 0 if all(service.running for service in services) else 1
+        show_status(Console(), now)
+    return 0 if now.healthy else 1
 
 
 def doctor() -> int:

@@ -7,6 +7,7 @@ on the path).
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 import sys
@@ -44,6 +45,13 @@ _HEALTH_QUERY = """{
     loadStatus locationOrLoadError { __typename ... on PythonError { message } } } } }
   instance { daemonHealth { allDaemonStatuses { daemonType required healthy } } }
 }"""
+
+_TICKS_QUERY = """{
+  repositoriesOrError { ... on RepositoryConnection { nodes { schedules {
+    name scheduleState { status } futureTicks(limit: 1) { results { timestamp } } } } } }
+}"""
+
+_NO_ANSWER = (URLError, TimeoutError, ConnectionError, KeyError, ValueError)
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -147,15 +155,36 @@ def answers(url: str) -> bool:
 
 def problems(url: str) -> list[str]:
     """Ask the UI what is wrong: an empty list when our code is loaded and every daemon is alive."""
-    query = json.dumps({"query": _HEALTH_QUERY}).encode()
-    headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(f"{url}/graphql", data=query, headers=headers)  # noqa: S310 - our own server
     try:
-        with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - likewise
-            data: dict[str, Any] = json.load(response)["data"]
-    except (URLError, TimeoutError, ConnectionError, KeyError, ValueError) as error:
+        data = _ask(url, _HEALTH_QUERY)
+    except _NO_ANSWER as error:
         return [f"the UI does not answer questions ({error})"]
     return [*_code_problems(data["workspaceOrError"]), *_daemon_problems(data["instance"])]
+
+
+def next_ticks(url: str) -> dict[str, dt.datetime]:
+    """Ask the UI when each running schedule comes next; nothing when it does not answer."""
+    try:
+        repositories = _ask(url, _TICKS_QUERY)["repositoriesOrError"]
+    except _NO_ANSWER:
+        return {}
+    schedules = [s for node in repositories.get("nodes", []) for s in node["schedules"]]
+    return {
+        schedule["name"]: dt.datetime.fromtimestamp(tick["timestamp"], dt.UTC)
+        for schedule in schedules
+        if schedule["scheduleState"]["status"] == "RUNNING"
+        for tick in schedule["futureTicks"]["results"]
+        if tick["timestamp"] is not None
+    }
+
+
+def _ask(url: str, query: str) -> dict[str, Any]:
+    body = json.dumps({"query": query}).encode()
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(f"{url}/graphql", data=body, headers=headers)  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310 - likewise
+        data: dict[str, Any] = json.load(response)["data"]
+    return data
 
 
 def _code_problems(workspace: dict[str, Any]) -> list[str]:

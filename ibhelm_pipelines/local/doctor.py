@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
+from ibhelm_pipelines.alerts.delivery import check_addresses
+from ibhelm_pipelines.alerts.heartbeat_urls import heartbeat_urls
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.migrations import pending
-from ibhelm_pipelines.errors import IbhelmError
+from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
 from ibhelm_pipelines.local.ports import HOST, is_free
 from ibhelm_pipelines.local.records import supervisor_process
 from ibhelm_pipelines.local.state import prepare_state_folder
@@ -63,15 +65,15 @@ def list_settings(settings: Settings) -> list[SettingLine]:
     for name, field in Settings.model_fields.items():
         variable = f"{PREFIX}{name.upper()}"
         source = next((source for source, names in sources.items() if variable in names), "default")
-        value = _shown(getattr(settings, name))
+        value = _shown(name, getattr(settings, name))
         lines.append(SettingLine(variable=variable, value=value, source=source, meaning=field.description or ""))
     return lines
 
 
-def _shown(value: object) -> str:
+def _shown(name: str, value: object) -> str:
     if isinstance(value, SecretStr):
-        secret = value.get_secret_value()
-        return without_password(secret) if "://" in secret else "********"
+        # Of a database the URL without its password helps; those of alerts and heartbeats are secret in every part.
+        return without_password(value.get_secret_value()) if name.endswith("database_url") else "********"
     if isinstance(value, tuple):
         return ", ".join(value)
     return "-" if value is None or value == "" else str(value)
@@ -90,6 +92,8 @@ def examine(settings: Settings, storage: Storage) -> Iterator[Finding]:
         yield from _ports(storage.configured)
     yield from _share(settings)
     yield from _services(settings, storage)
+    yield _alerts(settings)
+    yield _heartbeats(settings)
 
 
 def _python() -> Finding:
@@ -204,3 +208,21 @@ def _object_store(settings: Settings) -> Finding:
     except IbhelmError as error:
         return Finding(subject="S3", problem=error.problem, next_step=error.next_step)
     return Finding(subject="S3", fact=f"{settings.s3_endpoint}/{settings.s3_bucket}")
+
+
+def _alerts(settings: Settings) -> Finding:
+    try:
+        count = check_addresses(settings)
+    except ConfigurationError as error:
+        return Finding(subject="Alerts", problem=error.problem, next_step=error.next_step)
+    nobody = "nobody is told: they stand in the log and `ibhelm status` only, until IBHELM_ALERT_URLS is set"
+    return Finding(subject="Alerts", fact=f"sent to {count} addresses" if count else nobody)
+
+
+def _heartbeats(settings: Settings) -> Finding:
+    try:
+        schedules = heartbeat_urls(settings)
+    except ConfigurationError as error:
+        return Finding(subject="Heartbeats", problem=error.problem, next_step=error.next_step)
+    nobody = "nobody outside watches the schedules; IBHELM_HEARTBEAT_URLS is not set"
+    return Finding(subject="Heartbeats", fact=f"of {', '.join(schedules)}" if schedules else nobody)

@@ -121,7 +121,7 @@ union all
 select process,
        case when process in (select process from ops.silent_processes) then 'error'
             when process in (select process from ops.troubled_processes) then 'warning' else 'ok' end,
-       extract(epoch from now() - beat_at)::bigint, null, beat_at,
+       null, null, beat_at,
        case when process in (select process from ops.silent_processes) then 'no sign of life' else coalesce(state ->> 'problem', state ->> 'mode', '') end
 from ops.heartbeats
 where stopped_at is null
@@ -143,6 +143,6 @@ select 'database', 'ok', null, pg_database_size(current_database()), null, '';
 comment on view ops.health is 'How the platform is: one row per subject. Fast enough to be asked at any time';
 comment on column ops.health.subject is 'What the row is about: files, whole scan, queue of a source, a process, a step, objects of a kind, alerts, database';
 comment on column ops.health.state is 'ok, warning or error';
-comment on column ops.health.number is 'How many: live files, files seen by the scan, paths, waiting events, seconds since the sign of life, contents without a result, objects, alerts';
+comment on column ops.health.number is 'How many: live files, files seen by the scan, paths, waiting events, contents without a result, objects, alerts';
 comment on column ops.health.since is 'Last scan, oldest waiting event, last sign of life, newest object, oldest trouble';
 comment on column ops.health.detail is 'The rest, for people';

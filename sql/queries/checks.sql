@@ -76,7 +76,7 @@ order by poisoned_at
 limit 100;
 
 -- name: silent_processes
-select count(*) over (), process, kind, host, beat_at as last_sign_of_life
+select count(*) over (), process, kind, host, to_char(beat_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI:SS') as last_sign_of_life
 from ops.silent_processes
 order by beat_at
 limit 100;

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import psycopg
 import structlog
 from alert_office import DAY, START, TICK, rows, trouble
 from pydantic import SecretStr
@@ -109,3 +110,19 @@ def test_no_part_of_an_address_is_written_to_the_log_or_the_table(settings: Sett
         reconcile(told, [trouble()], now=START)
     assert any(line["event"] == "alerts_not_sent" for line in lines)
     assert "geheim" not in str(lines) + str(rows(told, "select * from ops.alerts"))
+
+
+def test_a_secret_in_what_is_wrong_gets_into_no_table_no_log_and_no_mail(told: Settings, mailbox: Mailbox) -> None:
+    password = psycopg.conninfo.conninfo_to_dict(told.require_database_url())["password"]
+    wrong = trouble(body=f"No answer from {told.require_database_url()}, password {password}.")
+    with structlog.testing.capture_logs() as lines:
+        reconcile(told, [wrong], now=START)
+    assert "No answer from" in str(mailbox.messages)
+    assert str(password) not in str(lines) + str(mailbox.messages) + str(rows(told, "select * from ops.alerts"))
+
+
+def test_a_name_that_no_person_would_give_a_file_breaks_no_message(told: Settings, mailbox: Mailbox) -> None:
+    reconcile(told, [trouble(body="Such as a\nNew:\n- \u202egnp.fdp\x07" + "x" * 5000)], now=START)
+    [message] = mailbox.messages
+    assert "Such as a New: - \ufffdgnp.fdp\ufffdxxx" in message["message"]
+    assert len(message["message"]) < 2000

@@ -75,6 +75,78 @@ TROUBLES = [
         "45.5 % of text fail to give text; families above 5 %: 1.",
         "Read the usual reason",
     ),
+    Trouble(
+        "live_queue_lag",
+        "insert into ops.inbox (source, kind, key, label, first_event_at, error)"
+        " values ('nas', 'path', 'a', 'projekte/A/neu.txt', now() - interval '6 minutes', 'The share is away.')",
+        "1 changes wait for up to 6 minutes, such as projekte/A/neu.txt (The share is away.).",
+        "`ibhelm status`",
+    ),
+    Trouble(
+        "poisoned_events",
+        "insert into ops.inbox (source, kind, key, label, first_event_at, attempts, error, poisoned_at)"
+        " values ('nas', 'path', 'a', 'projekte/A/neu.txt', now() - interval '1 day', 5, 'Permission denied.', now())",
+        "1 changes were given up after 5 tries, such as projekte/A/neu.txt: Permission denied.",
+        "`ibhelm scan`",
+    ),
+    Trouble(
+        "silent_processes",
+        "insert into ops.heartbeats (process, kind, host, pid, beat_at)"
+        " values ('worker/nas1/7', 'worker', 'nas1', 7, now() - interval '121 seconds')",
+        "1 processes gave no sign of life for two minutes: worker/nas1/7 on nas1, last at",
+        "`ibhelm up`",
+    ),
+    Trouble(
+        "watcher_problem",
+        "insert into ops.heartbeats (process, kind, host, pid, state)"
+        """ values ('watcher/nas1/7', 'watcher', 'nas1', 7, '{"problem": "The share is not mounted."}')""",
+        "1 processes say that something is wrong: watcher/nas1/7: The share is not mounted.",
+        "quick scans",
+    ),
+]
+
+FINE = [
+    # (what is done to the tables, and which question must not take it for trouble)
+    ("live_queue_lag", "insert into ops.inbox (source, kind, key, label) values ('nas', 'path', 'a', 'a')"),
+    (  # somebody works on it, however long it takes
+        "live_queue_lag",
+        "insert into ops.inbox (source, kind, key, label, first_event_at, lease_owner, lease_until, lease_events)"
+        " values ('nas', 'share', 'a', 'a', now() - interval '3 hours', 'worker/1', now() + interval '1 minute', 1)",
+    ),
+    (  # nobody handles these yet
+        "live_queue_lag",
+        "insert into ops.inbox (source, kind, key, label, first_event_at)"
+        " values ('teamwork', 'task', 'a', 'a', now() - interval '3 days')",
+    ),
+    (  # a scan of the whole share that began later has looked at it
+        "poisoned_events",
+        "with later as (insert into ops.scans (deep, state) values (false, 'incomplete') returning 1)"
+        " insert into ops.inbox (source, kind, key, label, error, poisoned_at)"
+        " select 'nas', 'path', 'a', 'a', 'Permission denied.', now() - interval '1 hour' from later",
+    ),
+    (
+        "silent_processes",
+        "insert into ops.heartbeats (process, kind, host, pid, beat_at, stopped_at)"
+        " values ('worker/nas1/7', 'worker', 'nas1', 7, now() - interval '1 day', now() - interval '1 day')",
+    ),
+    (
+        "watcher_problem",
+        "insert into ops.heartbeats (process, kind, host, pid, state) values ('watcher/nas1/7', 'watcher', 'nas1', 7,"
+        """ '{"problem": null}')""",
+    ),
+]
+
+NO_SETTLING_SCAN = [
+    (
+        "its folders were chosen",
+        "insert into ops.scans (deep, state, folders) values (false, 'complete', '{projekte/A}')",
+    ),
+    ("it looked at a few paths", "insert into ops.scans (deep, state, paths) values (false, 'complete', 3)"),
+    ("it failed", "insert into ops.scans (deep, state) values (false, 'failed')"),
+    (
+        "it began before",
+        "insert into ops.scans (deep, state, started_at) values (false, 'complete', now() - interval '2 hours')",
+    ),
 ]
 
 
@@ -140,3 +212,51 @@ def test_a_folder_that_left_the_disk_is_not_called_unscanned(office: Nas) -> Non
     with psycopg.connect(office.url) as connection:
         connection.execute("update ops.folders set present = false, last_complete_scan_at = now() - interval '9 days'")
         assert ask(connection, question).passed
+
+
+def test_what_is_as_it_should_be_is_no_trouble(office: Nas, subtests: pytest.Subtests) -> None:
+    for name, made_by in FINE:
+        [question] = [q for q in QUESTIONS if q.name == name]
+        with subtests.test(name), psycopg.connect(office.url) as connection:
+            connection.execute(made_by)  # type: ignore[arg-type]
+            assert ask(connection, question).passed
+            connection.rollback()
+
+
+def test_what_was_given_up_stays_so_when_no_later_scan_looked_at_everything(
+    office: Nas, subtests: pytest.Subtests
+) -> None:
+    [question] = [q for q in QUESTIONS if q.name == "poisoned_events"]
+    for name, made_by in NO_SETTLING_SCAN:
+        with subtests.test(name), psycopg.connect(office.url) as connection:
+            connection.execute("delete from ops.refused_deletions; update ops.folders set last_scan_id = null")
+            connection.execute("update ops.scans set started_at = now() - interval '2 hours'")
+            connection.execute(
+                "insert into ops.inbox (source, kind, key, label, error, poisoned_at)"
+                " values ('nas', 'path', 'a', 'a', 'Permission denied.', now() - interval '1 hour')"
+            )
+            connection.execute(made_by)  # type: ignore[arg-type]
+            assert ask(connection, question).count == 1
+            connection.rollback()
+
+
+def test_a_file_that_is_being_saved_and_a_content_that_is_being_stored_are_trouble_only_later(office: Nas) -> None:
+    moments = {
+        "unreadable_paths": (
+            TROUBLES[0].made_by,
+            "update ops.path_problems set first_seen_at = now() - interval '16 minutes'",
+        ),
+        "contents_not_stored": (
+            "delete from ops.stored_objects; delete from ops.step_results where step = 'store'",
+            "update contents set first_seen_at = now() - interval '25 hours'",
+        ),
+    }
+    for name, (made_by, later) in moments.items():
+        [question] = [q for q in QUESTIONS if q.name == name]
+        with psycopg.connect(office.url) as connection:
+            connection.execute(made_by)  # type: ignore[arg-type]
+            assert not ask(connection, question).passed
+            assert ask(connection, question.at_any_moment()).passed
+            connection.execute(later)  # type: ignore[arg-type]
+            assert not ask(connection, question.at_any_moment()).passed
+            connection.rollback()
