@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 1 << 20
 BODY_SECONDS = 5.0
-POSTS_PER_SECOND = 200
+POSTS_PER_SECOND = 50
 POSTS_AT_ONCE = 1000
 """By one client to one vendor's route. A bulk edit of 500 tasks is 500 posts at once, and a vendor switches off a hook
 that was refused a few times: the limit is for floods, and more than this machine stores comes through neither way."""
