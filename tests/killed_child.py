@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -10,18 +11,18 @@ from typing import Any
 import psycopg
 
 
-def run_in_child(action: Callable[[], Any], *, die_at: int | None) -> int:
-    """Run in a forked child, killed before its `die_at`-th statement; returns how many it sent, -1 when killed."""
+def run_in_child(action: Callable[[], Any], *, die_at: int | None) -> list[str] | None:
+    """Run in a forked child, killed before its `die_at`-th statement; returns what it sent, None when killed."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
-        count = [0]
+        sent: list[str] = []
 
         def counted(method: Callable[..., Any]) -> Callable[..., Any]:
             def call(*args: Any, **kwargs: Any) -> Any:
-                count[0] += 1
-                if count[0] == die_at:
+                sent.append(str(args[1]))
+                if len(sent) == die_at:
                     os.kill(os.getpid(), signal.SIGKILL)
                 return method(*args, **kwargs)
 
@@ -32,7 +33,7 @@ def run_in_child(action: Callable[[], Any], *, die_at: int | None) -> int:
         status = 1
         try:
             action()
-            os.write(writer, str(count[0]).encode())
+            os.write(writer, json.dumps(sent).encode())
             status = 0
         finally:
             os._exit(status)
@@ -42,6 +43,6 @@ def run_in_child(action: Callable[[], Any], *, die_at: int | None) -> int:
     _, status = os.waitpid(child, 0)
     if os.WIFSIGNALED(status):
         assert os.WTERMSIG(status) == signal.SIGKILL
-        return -1
+        return None
     assert os.waitstatus_to_exitcode(status) == 0, "the action failed by itself"
-    return int(said)
+    return list(json.loads(said))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.nas.ignore import SPECIAL
 from ibhelm_pipelines.nas.lookup import Found, Lookup
-from ibhelm_pipelines.nas.names import folder_key, folder_of, split
+from ibhelm_pipelines.nas.names import folder_key, folder_of, join, split
 from ibhelm_pipelines.nas.walk import Directory, Unreadable, Walker, file_entry
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Look:
 
     Attributes:
         found: what stands at each path that was looked at.
-        read: the directories whose files were read.
+        read: the directories whose files were read, with the raw paths of these files.
     """
 
     def __init__(self, walker: Walker, scope: Scope) -> None:
@@ -33,7 +33,7 @@ class Look:
         self._scope = scope
         self._lookup = Lookup(walker.root)
         self.found: dict[bytes, Found] = {}
-        self.read: set[bytes] = set()
+        self.read: dict[bytes, list[bytes]] = {}
 
     def directories(self) -> Iterator[Directory]:
         """Yield what is on the disk; no file twice."""
@@ -52,7 +52,7 @@ class Look:
             return
         directory = self._walker.read_directory(raw_path)
         if directory is not None:
-            self.read.add(raw_path)
+            self.read[raw_path] = [join(raw_path, name) for name, *_ in directory.files]
             self._note_folder(raw_path)
             yield directory
 

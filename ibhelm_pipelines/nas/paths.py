@@ -135,25 +135,32 @@ class _PathScan(ScanRun):
     def _mark_looked_at(self) -> None:
         """Fill the temporary table `looked_at`: single files by name, and directories with all files in them."""
         rows: list[tuple[bytes, bytes | None]] = [split(raw_path) for raw_path in self._at.found]
-        rows += [(raw_directory, None) for raw_directory in self._at.read.union(self._known_below())]
+        rows += [(raw_directory, None) for raw_directory in {*self._at.read, *self._known_below()}]
         with self._connection.cursor() as cursor, cursor.copy("copy looked_at from stdin") as copy:
             for raw_directory, raw_name in rows:
                 copy.write_row((directory_key(raw_directory), raw_directory, raw_name))
         self._connection.execute("analyze looked_at")
 
     def _known_below(self) -> Iterator[bytes]:
-        """Yield the directories at and below the paths in which the tables have files.
-
-        Nothing is below a known file that is still no directory: the usual case, which costs no search.
-        """
-        found = self._at.found
-        rows = self._ask("known_files_at", raw_paths=[p for p, what in found.items() if not what.is_directory])
-        paths = found.keys() - {row[0] for row in rows}
+        """Yield the directories in which the tables have files, at and below what was looked at."""
+        paths = self._maybe_directories()
         known = sorted(row[0] for row in self._ask("known_directories", folders=self._locked)) if paths else []
         for raw_path in paths:
             at, below = bisect_left(known, raw_path), bisect_left(known, raw_path + b"/")
             yield from takewhile(raw_path.__eq__, islice(known, at, None))
             yield from takewhile(partial(_starts_with, raw_path + b"/"), islice(known, below, None))
+
+    def _maybe_directories(self) -> set[bytes]:
+        """Return the paths that the tables may know as directories; the others, known files, cost no search.
+
+        A file is known at a path only after what was known below that path was compared: here, when it first stands
+        there. At the level of the project folders that is not sure, because two folders meet in one path.
+        """
+        level, found = self._tools.settings.folder_depth, self._at.found
+        sure = {p for p, what in found.items() if what.is_directory or p.count(b"/") < level}
+        files = found.keys() - sure | {file for files in self._at.read.values() for file in files}
+        known = {row[0] for row in self._ask("known_files_at", raw_paths=list(files))} if files else set()
+        return sure | (files - known)
 
     def _ask(self, name: str, **values: Any) -> list[TupleRow]:
         return self._connection.execute(self._sql[name], values).fetchall()

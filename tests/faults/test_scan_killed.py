@@ -88,7 +88,8 @@ def undisturbed(nas: Nas, settings: Settings) -> tuple[dict[str, Any], int]:
     statements = run_in_child(lambda: scan(settings), die_at=None)
     expected = essence(nas)
     reset(nas)
-    return expected, statements
+    assert statements is not None
+    return expected, len(statements)
 
 
 def check_kill_at(nas: Nas, settings: Settings, points: list[int], expected: dict[str, Any]) -> None:
@@ -122,7 +123,7 @@ def test_a_first_scan_killed_again_and_again_still_ends_and_repeats_no_chunk(
     first_state(nas)
     stored = 0
     for point in (50, 85, 60):
-        assert run_in_child(lambda: scan(settings), die_at=point) == -1
+        assert run_in_child(lambda: scan(settings), die_at=point) is None
         nas.assert_sound()
         now = nas.one("select count(*) from files")
         assert now >= stored, "what was stored stays stored"

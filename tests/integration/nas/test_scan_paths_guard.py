@@ -21,6 +21,7 @@ from ibhelm_pipelines.nas.deletions import delete_vanished
 from ibhelm_pipelines.nas.hash import Hasher
 from ibhelm_pipelines.nas.lookup import Lookup
 from ibhelm_pipelines.nas.paths import scan_paths
+from ibhelm_pipelines.nas.problems import Problems
 from ibhelm_pipelines.nas.reconcile import Reconciler
 from ibhelm_pipelines.nas.report import ScanReport
 from ibhelm_pipelines.nas.scan import scan
@@ -119,6 +120,23 @@ def test_a_share_that_goes_away_in_the_middle_deletes_nothing(
     assert nas.live() == before
     assert nas.rows("select distinct present from ops.folders") == [(True,)]
     assert nas.one("select state from ops.scans order by id desc limit 1") == "failed"
+
+
+def test_a_share_that_goes_away_at_the_very_end_takes_no_project_folder_with_it(
+    settings: Settings, nas: Nas, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.rmtree(nas.path("projekte/1"))
+    original = Problems.store
+
+    def store(*args: Any, **kwargs: Any) -> None:
+        nas.root.rename(nas.root.with_name("away"))
+        nas.root.mkdir()
+        original(*args, **kwargs)
+
+    monkeypatch.setattr(Problems, "store", store)
+    with pytest.raises(ShareUnavailableError):
+        scan_paths(settings, paths=raw("projekte/1"))
+    assert nas.one("select bool_and(present) from ops.folders")
 
 
 @pytest.mark.parametrize("locked", ["projekte/1", "projekte"])
