@@ -19,9 +19,10 @@ from typing import TYPE_CHECKING
 import structlog
 from psycopg import sql
 
+from ibhelm_pipelines.alerts.evaluate import evaluate_if_stale
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.live import LIVE_CHANNEL
-from ibhelm_pipelines.errors import DatabaseUnavailableError, PermanentError
+from ibhelm_pipelines.errors import DatabaseUnavailableError, IbhelmError, PermanentError
 from ibhelm_pipelines.live.heartbeat import Heartbeat
 from ibhelm_pipelines.live.inbox import LEASE_SECONDS, Inbox
 from ibhelm_pipelines.live.lanes import LANES, Lane, Tools, sources
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-    from ibhelm_pipelines.errors import IbhelmError
     from ibhelm_pipelines.settings import Settings
 
 POLL_SECONDS = 5.0
@@ -48,6 +48,7 @@ WORLD_SECONDS = 5.0
 STOP_SECONDS = 20.0
 """For finishing what is being done when a signal says stop; then it is given back."""
 
+ALERTS_SECONDS = 60.0
 ALIVE_SECONDS = 1.0
 """Between two looks whether all threads live."""
 
@@ -124,7 +125,7 @@ def drain(settings: Settings, *, lanes: tuple[Lane, ...] = LANES, seconds: float
 
 
 class _Worker:
-    """One process: a thread per lane, one that listens, one that renews leases."""
+    """One process: a thread per lane, one that listens, one that renews leases, one that alerts if Dagster is dead."""
 
     def __init__(self, settings: Settings, heartbeat: Heartbeat, lanes: tuple[Lane, ...], lease_seconds: float) -> None:
         self._settings, self._heartbeat, self._lanes, self._lease_seconds = settings, heartbeat, lanes, lease_seconds
@@ -142,7 +143,7 @@ class _Worker:
         with self._until_signal(), self._renewing() as renewal:
             tools = Tools(self._settings)
             threads = [_start(lane.name, self._work_in, lane, tools) for lane in self._lanes]
-            threads.append(_start("listener", self._listen))
+            threads += [_start("listener", self._listen), _start("alerts", self._stand_in_for_dagster)]
             try:
                 self._look_after([*threads, renewal])
             finally:
@@ -233,6 +234,16 @@ class _Worker:
             while not self._stopping.is_set():
                 for notification in connection.notifies(timeout=RETRY_SECONDS, stop_after=1):
                     self._wake(notification.payload)
+
+    def _stand_in_for_dagster(self) -> None:
+        """Look for trouble when Dagster's sensor does not: a dead daemon alerts nobody."""
+        while not self._stopping.wait(ALERTS_SECONDS):
+            try:
+                evaluate_if_stale(self._settings)
+            except IbhelmError as error:
+                self._board.note("alerts", error)
+            else:
+                self._board.note("alerts", None)
 
     def _renewing(self) -> AbstractContextManager[threading.Thread]:
         return renewing(

@@ -10,7 +10,7 @@ import threading
 import time
 
 import pytest
-from live_desk import Desk, Workers, becomes, item
+from live_desk import WORKER, Desk, Workers, becomes, item
 from nas_tree import Nas
 from pydantic import SecretStr
 
@@ -208,6 +208,14 @@ work(settings, lanes=(dataclasses.replace(LANES[0], claim=broken), *LANES[1:]))
     assert workers.processes[0].wait(timeout=60) == 1
     assert "a mistake" in workers.log()
     assert desk.rows("select stopped_at from ops.heartbeats") == [(None,)]
+
+
+def test_a_worker_looks_for_trouble_when_dagster_is_silent(desk: Desk, workers: Workers) -> None:
+    desk.rows("insert into ops.evaluations (what, evaluated_at) values ('sensor', now() - interval '1 hour')")
+    workers.start(1, "from ibhelm_pipelines.live import worker\nworker.ALERTS_SECONDS = 0.2\n" + WORKER)
+    key = "select key from ops.alerts where closed_at is null and key like 'dagster%%'"
+    becomes(lambda: desk.rows(key), because=workers.log)
+    assert workers.stop() == [0]
 
 
 def test_what_no_lane_knows_stays_and_hinders_nobody(desk: Desk, nas: Nas, workers: Workers) -> None:
