@@ -16,6 +16,7 @@ import errno
 import os
 import time
 from collections import deque
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from inotify_simple import INotify, flags
@@ -96,11 +97,10 @@ class InotifyTree:
         self.unreadable = 0
         self._inotify = _new_inotify()
         self._root = Node(b"", None, 0)
-        try:
+        with ExitStack() as on_failure:
+            on_failure.enter_context(self._inotify)
             self._add_root()
-        except BaseException:
-            self._inotify.close()
-            raise
+            on_failure.pop_all()
 
     def __enter__(self) -> Self:
         return self

@@ -118,6 +118,20 @@ def test_a_name_taken_by_another_folder_before_the_first_was_looked_at(root: Pat
     assert {change.path for change in read_all(tree)} == {b"a/x", b"b/y"}
 
 
+def test_a_folder_made_in_one_whose_place_another_took_meanwhile_is_watched_where_it_is(
+    root: Path, tree: InotifyTree
+) -> None:
+    (root / "A" / "B").mkdir(parents=True)
+    read_all(tree)
+    (root / "A" / "B" / "x").mkdir()
+    (root / "A" / "B").rename(root / "moved")
+    (root / "A" / "B" / "x").mkdir(parents=True)
+    read_all(tree)
+    assert tree.paths() == {b"", b"A", b"A/B", b"A/B/x", b"moved", b"moved/x"}
+    (root / "moved" / "x" / "probe").mkdir()
+    assert [change.path for change in read_all(tree)] == [b"moved/x/probe"]
+
+
 def test_a_symbolic_link_to_a_folder_is_not_entered(root: Path, tree: InotifyTree) -> None:
     (root.with_name("outside") / "deep").mkdir()
     (root / "link").symlink_to(root.with_name("outside"))
