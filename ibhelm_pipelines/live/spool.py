@@ -8,34 +8,42 @@ too few.
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import structlog
-from pydantic import BaseModel, NonNegativeInt, PositiveInt
+from pydantic import BaseModel, Field
 
 from ibhelm_pipelines.db.live import InboxItem
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.live.pending import whole_share
 from ibhelm_pipelines.local.state import write_private
+from ibhelm_pipelines.share import INT64_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
 MAX_ITEMS = 5_000
-"""About 1 MB, written once a second at most; what is more becomes a scan of the share."""
+"""About 1 MB, written every two seconds at most; what is more becomes a scan of the share."""
+
+MAX_EVENTS = 10**9
+"""No watcher sees more; the inbox could not count it."""
+
+
+_Text = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 
 
 class _Row(BaseModel):
-    """An item; its key in hex, because names need not be UTF-8."""
+    """An item, as the inbox can hold it: a broken one would end each start anew. The key is in hex: names need not be
+    UTF-8."""
 
     source: Literal["nas"]
     kind: Literal["path", "directory", "folder", "share"]
     key: str
-    label: str
-    folder: str | None
-    weight: NonNegativeInt
-    events: PositiveInt
+    label: _Text
+    folder: _Text | None
+    weight: Annotated[int, Field(ge=0, le=INT64_MAX)]
+    events: Annotated[int, Field(ge=1, le=MAX_EVENTS)]
 
 
 class _Content(BaseModel):

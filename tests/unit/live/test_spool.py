@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,11 @@ def test_what_is_kept_comes_back_byte_by_byte(spool: Spool, tmp_path: Path) -> N
     assert [path.name for path in spool.path.parent.iterdir()] == ["spool"]
 
 
+def test_a_row_of_the_spool_is_an_item(spool: Spool) -> None:
+    spool.path.write_bytes(row(label="A\nB"))
+    assert [(item.key, item.label) for item in spool.load()] == [(b"\0", "A\nB")]
+
+
 def test_nothing_kept_is_nothing(spool: Spool) -> None:
     assert spool.load() == []
     spool.save([item(b"x")])
@@ -40,15 +46,25 @@ def test_nothing_kept_is_nothing(spool: Spool) -> None:
     assert spool.load() == []
 
 
+def row(**broken: object) -> bytes:
+    good = {"source": "nas", "kind": "path", "key": "00", "label": "", "folder": None, "weight": 0, "events": 1}
+    return json.dumps({"format": 1, "items": [good | broken]}).encode()
+
+
 BROKEN = [
     b"",
     b"{",
     b"[]",
     b'{"format": 2, "items": []}',
-    b'{"format": 1, "items": [{"source": "nas", "kind": "path", "key": "zz", "label": "", "folder": null, "weight": 0, '
-    b'"events": 1}]}',
-    b'{"format": 1, "items": [{"source": "nas", "kind": "other", "key": "", "label": "", "folder": null, "weight": 0, '
-    b'"events": 1}]}',
+    row(key="zz"),
+    row(kind="other"),
+    row(label="\0"),
+    row(folder="\0"),
+    row(events=0),
+    row(events=1 << 31),
+    row(weight=-1),
+    row(weight=1 << 63),
+    row(source="content"),
     b"\xff\xfe",
     b"[" * 200_000,
 ]
