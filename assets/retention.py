@@ -1,5 +1,5 @@
 """The job that keeps Dagster's own database and its logs from growing for ever; Dagster has no such thing
-(dagster#33785).
+(dagster#33785). Beside it, the old bookkeeping of the platform itself.
 
 Runs' logs go after 30 days, points of the plots after a year. What is never deleted: the newest event of each asset,
 partition and check, for that is their state.
@@ -7,13 +7,17 @@ partition and check, for that is their state.
 
 # No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
 
+import datetime as dt
+
 import dagster as dg
 from dagster_postgres.event_log import PostgresEventLogStorage
 from pydantic import Field
 from sqlalchemy import text
 
+from ibhelm_pipelines.db.cleanup import delete_old_rows
 from ibhelm_pipelines.db.queries import load_queries
 from resources.lanes import LANE_TAG, RETENTION_JOB
+from resources.platform import Platform
 
 DELETIONS = ("old_run_events", "old_asset_events", "old_check_executions", "old_check_events")
 
@@ -44,7 +48,16 @@ def delete_old_events(context: dg.OpExecutionContext, config: RetentionConfig) -
     context.log.info(f"Deleted the logs of {len(old_runs)} runs and these events: {deleted}")
 
 
+@dg.op
+def delete_old_bookkeeping(context: dg.OpExecutionContext, platform: Platform) -> None:
+    """Delete records of live scans and of alerts that are long over."""
+    with platform.working(context, asset=RETENTION_JOB) as settings:
+        deleted = delete_old_rows(settings, now=dt.datetime.now(dt.UTC))
+    context.log.info(f"Deleted of our own tables: {deleted}")
+
+
 @dg.job(name=RETENTION_JOB, tags={LANE_TAG: "maintenance"})
 def retention_job() -> None:
-    """Delete old logs and events of runs; the state of the assets and their recent plots stay."""
+    """Delete old logs and events of runs, and old bookkeeping; the state of the assets and their plots stay."""
     delete_old_events()
+    delete_old_bookkeeping()

@@ -62,6 +62,25 @@ def test_every_setting_is_shown_with_its_source_and_meaning_and_no_secret(tmp_pa
     assert str(password) not in output
 
 
+@pytest.mark.usefixtures("healthy")
+def test_no_part_of_an_address_of_alerts_or_heartbeats_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IBHELM_ALERT_URLS", "slack://geheimA/geheimB/geheimC")
+    monkeypatch.setenv("IBHELM_HEARTBEAT_URLS", "quick_scan=https://hc.example/geheim")
+    monkeypatch.setenv("IBHELM_SENTRY_DSN", "https://geheim@sentry.example/1")
+    _, output = _doctor()
+    assert "IBHELM_ALERT_URLS │ ******** │ environment" in output
+    assert "geheim" not in output
+
+
+@pytest.mark.usefixtures("healthy")
+def test_doctor_says_whether_anybody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    status, output = _doctor()
+    assert status == 0
+    assert "Alerts: nobody is told: they stand in the log and `ibhelm status` only" in output
+    monkeypatch.setenv("IBHELM_ALERT_URLS", "json://127.0.0.1:9/ json://127.0.0.1:10/")
+    assert "Alerts: sent to 2 addresses" in _doctor()[1]
+
+
 def _no_nas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("IBHELM_NAS_ROOT")
 
@@ -82,6 +101,14 @@ def _no_bucket(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IBHELM_S3_BUCKET", "no-such-bucket")
 
 
+def _unknown_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IBHELM_ALERT_URLS", "json://127.0.0.1:9/ taubenpost://turm")
+
+
+def _unknown_schedule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("IBHELM_HEARTBEAT_URLS", "nightly=https://hc.example/x")
+
+
 def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("IBHELM_STATE_DIR", str(tmp_path / "file"))
@@ -96,6 +123,11 @@ def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         (_unmarked_nas, ".ibhelm-share cannot be seen (No such file or directory). Mount the share; for a new share"),
         (_database_down, "Postgres: Postgres does not answer"),
         (_no_bucket, "S3: There is no bucket no-such-bucket on the S3 server. Create it, or set IBHELM_S3_BUCKET"),
+        (
+            _unknown_address,
+            "Alerts: Address number 2 in IBHELM_ALERT_URLS (taubenpost://...) is none that Apprise knows.",
+        ),
+        (_unknown_schedule, "Heartbeats: Entry number 1 of IBHELM_HEARTBEAT_URLS is not SCHEDULE=URL"),
         (_state_is_a_file, "cannot be used: File exists. Run ibhelm as the user that made it"),
     ],
 )

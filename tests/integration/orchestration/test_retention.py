@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from assets.retention import retention_job
+from ibhelm_pipelines.settings import Settings
 from resources.platform import Platform
 
 ASSET = dg.AssetKey("nas_files")
@@ -141,3 +142,16 @@ def test_elsewhere_than_in_postgres_it_refuses_with_a_sentence(
     assert failure is not None
     assert failure.user_failure_data is not None
     assert "Use the dagster.yaml" in (failure.user_failure_data.description or "")
+
+
+def test_the_job_deletes_old_bookkeeping_of_the_platform_too(
+    instance: dg.DagsterInstance, platform: Platform, settings: Settings
+) -> None:
+    with psycopg.connect(settings.require_database_url()) as connection:
+        connection.execute(
+            "insert into ops.alerts (key, severity, title, body, closed_at)"
+            " values ('old', 'error', '', '', now() - interval '400 days')"
+        )
+    _clean_up(instance, platform)
+    with psycopg.connect(settings.require_database_url()) as connection:
+        assert connection.execute("select count(*) from ops.alerts").fetchone() == (0,)
