@@ -18,7 +18,7 @@ import psycopg
 from ibhelm_pipelines.live.watcher import Watcher
 from ibhelm_pipelines.settings import Settings
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 100.0
 """How long a test waits for what must become true; nothing is asserted about how long it took."""
 
 SCANNED = "insert into ops.scans (deep, state, finished_at) values (true, 'complete', now())"
