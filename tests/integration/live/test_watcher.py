@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 
 import pytest
+from disturbed_tree import rules
 from watch_desk import SCANNED, WatchDesk, watching
 
+from ibhelm_pipelines.errors import ShareUnavailableError
+from ibhelm_pipelines.live.polling import PollTree
+from ibhelm_pipelines.live.watcher import Watcher
 from ibhelm_pipelines.settings import Settings
+from ibhelm_pipelines.share import Share
 
 
 @pytest.fixture
@@ -231,3 +237,15 @@ def test_polling_finds_what_was_made_renamed_and_deleted(desk: WatchDesk) -> Non
         desk.empty()
         make(desk, "projekte/A/other/deep/new.txt")
         desk.wait_for(("directory", b"projekte/A/other/deep"))
+
+
+def test_what_vanishes_with_the_share_while_it_is_looked_at_is_not_told(desk: WatchDesk) -> None:
+    make(desk, "projekte/A/x")
+    watcher = Watcher(desk.settings, threading.Event())
+    share = Share.open(desk.settings)
+    with PollTree(desk.settings.root, rules(), threads=1) as tree:
+        for path in desk.root.iterdir():  # as an empty mount point looks
+            path.rename(desk.root.parent / path.name)
+        with pytest.raises(ShareUnavailableError, match="marker"):
+            watcher._look(tree, share)
+    assert len(watcher._pending) == 0
