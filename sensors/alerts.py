@@ -6,13 +6,14 @@ The sensor asks for no run, whatever it finds: what failed for good is one alert
 # No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
 
 import datetime as dt
+from functools import lru_cache
 
 import dagster as dg
-import structlog
 
 from ibhelm_pipelines.alerts.evaluate import evaluate, open_run_alerts_since
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.logs import configure_own_logging
+from ibhelm_pipelines.settings import Settings
 from resources.platform import Platform
 from sensors.run_failures import run_conditions
 
@@ -24,11 +25,16 @@ def alerts(context: dg.SensorEvaluationContext, platform: Platform) -> dg.SkipRe
     """Open an alert for what is wrong, send it once and then daily, and close it when it is over."""
     try:
         settings = platform.settings()
-        if not structlog.is_configured():  # once a process: the code server's, whose logging is Dagster's
-            configure_own_logging("sensors", settings)
+        _log_as_json(settings)
         since = open_run_alerts_since(settings)
         runs = run_conditions(context.instance, now=dt.datetime.now(dt.UTC), open_since=since)
         report = evaluate(settings, runs=runs)
     except IbhelmError as error:
         return dg.SkipReason(str(error))
     return dg.SkipReason(str(report))
+
+
+@lru_cache(maxsize=1)
+def _log_as_json(settings: Settings) -> None:
+    """Once for these settings: the process is the code server, and Dagster has set up structlog in its own way."""
+    configure_own_logging("sensors", settings)
