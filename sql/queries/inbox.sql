@@ -65,20 +65,16 @@ returning i.id, i.kind, i.key, i.label, i.folder, i.weight
 -- name: take_contents
 -- The smallest first; what has waited too long comes before that, for the lane that takes everything. A folder is taken alone.
 with chosen as (
-    select id, kind, weight, first_event_at < now() - interval '2 minutes' and %(max_weight)s::bigint is null as late, first_event_at
+    select id, kind, weight, case when first_event_at < now() - interval '2 minutes' and %(max_weight)s::bigint is null then first_event_at end as late
     from ops.inbox
     where source = 'content' and poisoned_at is null and due_at <= now() and (lease_until is null or lease_until < now())
       and (%(max_weight)s::bigint is null or (kind = 'hash' and weight <= %(max_weight)s))
-    order by late desc, case when first_event_at < now() - interval '2 minutes' and %(max_weight)s::bigint is null then first_event_at end,
-             kind = 'folder', weight, id
+    order by late, kind = 'folder', weight, id
     limit %(limit)s for update skip locked
 ), placed as (
-    select id, kind,
-           row_number() over place as place,
-           sum(weight) over place as bytes,
-           bool_or(kind <> 'hash') over place as has_folder
+    select id, row_number() over place as place, sum(weight) over place as bytes, bool_or(kind = 'folder') over place as has_folder
     from chosen
-    window place as (order by late desc, case when late then first_event_at end, kind = 'folder', weight, id)
+    window place as (order by late, kind = 'folder', weight, id)
 )
 update ops.inbox i
 set lease_owner = %(owner)s, lease_until = now() + %(lease)s, lease_events = events, attempts = attempts + (lease_until is not null)::integer

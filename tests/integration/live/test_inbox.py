@@ -80,6 +80,30 @@ class TestPaths:
         first.done(batch.ids)
         assert taken(second.claim_nas()) == {"projekte/A/2", "projekte/A"}
 
+    def test_no_two_come_into_one_folder_though_they_look_for_work_at_the_same_moment(
+        self, desk: Desk, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "PATHS_AT_ONCE", 1)
+        for n in range(4):
+            desk.paths(*(f"projekte/{n}/{m}" for m in range(40)), folder=f"projekte/{n}")
+        together: list[object] = []
+
+        def work(owner: str) -> None:
+            inbox = Inbox(settings, owner=owner)
+            query = "select folder from ops.inbox group by folder having count(distinct lease_owner) > 1"
+            while desk.labels():
+                if batch := inbox.claim_nas():
+                    together.extend(desk.rows(query))
+                    inbox.done(batch.ids)
+            inbox.close()
+
+        threads = [threading.Thread(target=work, args=[f"worker {n}"]) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert together == []
+
     def test_what_belongs_to_no_folder_is_one_folder(self, desk: Desk, first: Inbox, second: Inbox) -> None:
         desk.paths("a", folder=None)
         desk.paths("b", folder="_loose")

@@ -185,7 +185,7 @@ STEPS = st.lists(
 
 
 @hypothesis_settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
 )
 @given(steps=STEPS)
 def test_nothing_is_lost_or_told_twice_however_writes_commits_ticks_and_deaths_of_the_daemon_mix(
