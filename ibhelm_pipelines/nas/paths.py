@@ -67,6 +67,7 @@ def scan_paths(
         watcher = stack.enter_context(connect(url, application="live scan progress", autocommit=True))
         watcher.execute("set synchronous_commit to off")  # how far it is may be lost; what it stores may not
         connection = stack.enter_context(connect(url, application="live scan", autocommit=True))
+        connection.execute("set max_parallel_workers_per_gather to 0")  # starting helpers takes longer than the work
         folders = _folders_of(connection, settings, share, scope)
         lock_folders(connection, SCANNING, folders, wait=LOCK_WAIT)
         tools = Tools(settings=settings, share=share, connection=connection, watcher=watcher)
