@@ -98,3 +98,19 @@ def subfolders(directory: int | bytes, rules: IgnoreRules) -> list[str]:
     with os.scandir(directory) as entries:
         found = [os.fsdecode(entry.name) for entry in entries if entry.is_dir(follow_symlinks=False)]
     return [name for name in found if rules.folder_reason(name) is None]
+
+
+def open_below(root: bytes, path: bytes) -> int:
+    """Open a directory name by name: however long the path is, and never through a symbolic link.
+
+    Raises:
+        OSError: there is none, or it cannot be read.
+    """
+    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    for name in path.split(b"/") if path else ():
+        try:
+            following = os.open(name, OPEN_DIRECTORY, dir_fd=fd)
+        finally:
+            os.close(fd)
+        fd = following
+    return fd

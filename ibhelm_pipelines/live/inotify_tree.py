@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from inotify_simple import INotify, flags
 
 from ibhelm_pipelines.errors import ConfigurationError, ShareUnavailableError
-from ibhelm_pipelines.live.directories import OPEN_DIRECTORY, Node, subfolders
+from ibhelm_pipelines.live.directories import OPEN_DIRECTORY, Node, open_below, subfolders
 from ibhelm_pipelines.live.pending import Change
 from ibhelm_pipelines.nas.names import join
 
@@ -212,7 +212,7 @@ class InotifyTree:
         if path is None:
             return None
         try:
-            fd = _open_below(self._root_path, path)
+            fd = open_below(self._root_path, path)
         except OSError:
             return None
         if self._watch_of(fd) == node.mark:
@@ -384,19 +384,3 @@ def _too_few_watches(watched: int) -> ConfigurationError:
 def _limit(name: str) -> int:
     with open(f"{_LIMITS}/{name}", encoding="ascii") as file:  # noqa: PTH123
         return int(file.read())
-
-
-def _open_below(root: bytes, path: bytes) -> int:
-    """Open a directory name by name: however long the path is, and never through a symbolic link.
-
-    Raises:
-        OSError: there is none, or it cannot be read.
-    """
-    fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    for name in path.split(b"/") if path else ():
-        try:
-            following = os.open(name, OPEN_DIRECTORY, dir_fd=fd)
-        finally:
-            os.close(fd)
-        fd = following
-    return fd

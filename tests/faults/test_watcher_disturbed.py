@@ -285,7 +285,7 @@ def test_after_any_operations_under_kills_the_inbox_covers_every_difference(
     disturber.grow(20)
     desk.rows(SCANNED)
     settings = desk.settings.model_copy(update={"watch_mode": mode, "watch_poll_seconds": 0.3})
-    for portion in range(3):
+    for portion in range(2):
         with watching_process(settings, mode=mode) as process:
             desk.wait_for(SHARE)
             desk.empty()
