@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+import structlog
 from psycopg import sql
 
 from ibhelm_pipelines.db.migrations import migrate
@@ -50,6 +51,13 @@ def pytest_configure() -> None:
 def _outside_the_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor may a `.env` or `.ibhelm/env`, which are looked for in the working directory."""
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _logging_of_its_own() -> Iterator[None]:
+    """Nor may how an earlier test had its lines written: runs and sensors set structlog up for their process."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
