@@ -88,23 +88,23 @@ class Workers:
     """Real processes of `ibhelm work`; ended at the end of the test, whatever it did to them."""
 
     def __init__(self, settings: Settings, log: Path, *, lease_seconds: float) -> None:
-        self._settings, self._log, self._lease = settings, log, lease_seconds
+        self.settings, self._log, self.lease_seconds = settings, log, lease_seconds
         self.processes: list[subprocess.Popen[bytes]] = []
 
     def start(self, number: int = 1, script: str = WORKER) -> None:
         fields = {
-            "nas_root": str(self._settings.nas_root),
-            "state_dir": str(self._settings.state_dir),
-            "database_url": self._settings.require_database_url(),
-            "s3_endpoint": self._settings.require_s3_endpoint(),
-            "s3_bucket": self._settings.s3_bucket,
+            "nas_root": str(self.settings.nas_root),
+            "state_dir": str(self.settings.state_dir),
+            "database_url": self.settings.require_database_url(),
+            "s3_endpoint": self.settings.require_s3_endpoint(),
+            "s3_bucket": self.settings.s3_bucket,
             "content_workers": 1,
-            "max_deletions": self._settings.max_deletions,
-            "max_deletion_percent": self._settings.max_deletion_percent,
+            "max_deletions": self.settings.max_deletions,
+            "max_deletion_percent": self.settings.max_deletion_percent,
         }
         for _ in range(number):
             with self._log.open("ab") as log:
-                command = [sys.executable, "-c", script, json.dumps(fields), str(self._lease)]
+                command = [sys.executable, "-c", script, json.dumps(fields), str(self.lease_seconds)]
                 self.processes.append(subprocess.Popen(command, stderr=log, start_new_session=True))
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:

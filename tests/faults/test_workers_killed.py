@@ -121,5 +121,5 @@ def test_workers_killed_at_random_lose_nothing_and_do_nothing_twice(
     settings: Settings, workers: Workers, seconds: float
 ) -> None:
     settings = settings.model_copy(update={"max_deletions": 1_000_000, "max_deletion_percent": 100.0})
-    workers._settings = settings
+    workers.settings = settings
     kill_at_random(settings, workers, seconds=seconds)

@@ -15,6 +15,7 @@ from nas_tree import Nas
 from pydantic import SecretStr
 
 from ibhelm_pipelines.db.migrations import migrate
+from ibhelm_pipelines.live.inbox import LEASE_SECONDS
 from ibhelm_pipelines.live.lanes import LANES
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.settings import Settings
@@ -96,6 +97,7 @@ def test_a_storm_of_ten_thousand_events_in_a_folder_is_one_scan_of_it(desk: Desk
     desk.paths(*paths)
     desk.paths("projekte/B/notiz.txt", folder="projekte/B")
     nas.write("projekte/B/notiz.txt", "Notiz")
+    workers.lease_seconds = LEASE_SECONDS
     workers.start(2)
     becomes(desk.is_empty, because=workers.log)
     nas.assert_equals_disk()
@@ -173,7 +175,7 @@ def test_a_restart_of_postgres_costs_nothing(
 ) -> None:
     migrate(private_postgres.url())
     settings = settings.model_copy(update={"database_url": SecretStr(private_postgres.url())})
-    workers._settings = settings
+    workers.settings = settings
     desk, nas = Desk(settings), Nas(settings)
     workers.start(2)
     write_files(nas, desk, 60)
