@@ -1,26 +1,44 @@
-"""The `ibhelm` command: parses, calls one function, prints what it says.
+"""The `ibhelm` command: finds the subcommand, and says errors of ours in their two sentences, with exit status 1.
 
-An error of ours becomes its two sentences and exit status 1.
+Only the subcommand that is asked for is imported: a watcher on the NAS must not carry the libraries of all the others
+(66 MiB instead of 125).
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 import click
 
-from ibhelm_pipelines.cli_live import watch_command, webhooks_command, work_command
-from ibhelm_pipelines.cli_scan import scan_command
-from ibhelm_pipelines.demo.run import demo_command
 from ibhelm_pipelines.errors import IbhelmError
-from ibhelm_pipelines.local import commands
 
 if TYPE_CHECKING:
     from typing import Any
 
+COMMANDS = {
+    "up": "ibhelm_pipelines.cli_local:up",
+    "down": "ibhelm_pipelines.cli_local:down",
+    "status": "ibhelm_pipelines.cli_local:status",
+    "doctor": "ibhelm_pipelines.cli_local:doctor",
+    "migrate": "ibhelm_pipelines.cli_local:migrate",
+    "init-share": "ibhelm_pipelines.cli_local:init_share",
+    "scan": "ibhelm_pipelines.cli_scan:scan_command",
+    "demo": "ibhelm_pipelines.demo.run:demo_command",
+    "watch": "ibhelm_pipelines.cli_live:watch_command",
+    "work": "ibhelm_pipelines.cli_live:work_command",
+    "webhooks": "ibhelm_pipelines.cli_live:webhooks_command",
+}
+
 
 class _Group(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click asks so
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click asks so
+        command: click.Command | None = resolve_name(COMMANDS[cmd_name]) if cmd_name in COMMANDS else None
+        return command
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -33,51 +51,6 @@ class _Group(click.Group):
 def main() -> None:
     """One truth for the office: NAS files in Postgres and S3, orchestrated by Dagster."""
 
-
-@main.command()
-@click.option("--detach", is_flag=True, help="Go on in the background; return when all is up, or say what is not.")
-def up(detach: bool) -> None:
-    """Start Postgres, S3 and Dagster, and keep them up until Ctrl-C or `ibhelm down`."""
-    if detach:
-        raise SystemExit(commands.up_detached())
-    commands.up()
-
-
-@main.command()
-def down() -> None:
-    """Stop everything that `ibhelm up` started."""
-    click.echo("Stopped." if commands.down() else "Nothing was running.")
-
-
-@main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
-def status(as_json: bool) -> None:
-    """Show what runs, what waits and what is wrong. Exit status 1 when something does not run or an error is open."""
-    raise SystemExit(commands.status(as_json=as_json))
-
-
-@main.command()
-def doctor() -> None:
-    """Show every setting and its source, look for problems, and say what to do. Exit status 1 when there are any."""
-    raise SystemExit(commands.doctor())
-
-
-@main.command()
-def migrate() -> None:
-    """Bring the database up to date."""
-    applied = commands.migrate()
-    click.echo("\n".join(f"Applied {name}." for name in applied) or "The database is up to date.")
-
-
-@main.command("init-share")
-@click.argument("path", type=click.Path(path_type=Path))
-def init_share(path: Path) -> None:
-    """Put the marker on the NAS share at PATH, once, by which a mounted share is told from an empty folder."""
-    click.echo(commands.init_share(path))
-
-
-for command in (scan_command, demo_command, watch_command, work_command, webhooks_command):
-    main.add_command(command)
 
 if __name__ == "__main__":
     main()

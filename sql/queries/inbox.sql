@@ -49,11 +49,12 @@ from chosen where i.id = chosen.id
 returning i.id, i.kind, i.key, i.label, i.folder, i.weight
 
 -- name: take_scan
--- The item that asks for the scan, and all that waits below it, due or given up: the same scan does it.
+-- The item that asks for the scan, and all that waits below it, due or given up: the same scan does it. Not what stands above the project folders and has
+-- none: a scan of the loose files does not enter the folders below that.
 with chosen as (
     select id from ops.inbox
     where source = 'nas' and (lease_until is null or lease_until < now())
-      and case when %(folder)s::text is null then true else kind in ('path', 'directory', 'folder') and coalesce(folder, %(loose)s) = %(folder)s end
+      and case when %(folder)s::text is null then true else kind in ('path', 'directory', 'folder') and folder = %(folder)s end
     for update skip locked
 )
 update ops.inbox i

@@ -6,6 +6,8 @@ import ast
 import re
 import runpy
 import statistics
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 
@@ -139,3 +141,10 @@ def test_the_example_environment_shows_each_setting_with_its_default():
     render = runpy.run_path(str(ROOT / "deploy" / "env_example.py"))["render"]
     assert (ROOT / ".env.example").read_text(encoding="utf-8") == render(), "run `make fix`"
     assert all(f"\n#IBHELM_{name.upper()}=" in render() for name in Settings.model_fields)
+
+
+def test_the_watcher_carries_none_of_the_other_processes_libraries() -> None:
+    heavy = {"boto3", "pymupdf", "PIL", "uvicorn", "apprise", "dagster"}
+    code = f"import ibhelm_pipelines.cli_live, ibhelm_pipelines.live.watcher, sys; print({heavy} & sys.modules.keys())"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

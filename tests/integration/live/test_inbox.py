@@ -111,6 +111,17 @@ class TestPaths:
         desk.paths("c", folder=None)
         assert second.claim_nas() is None
 
+    def test_a_scan_of_the_loose_files_leaves_what_stands_above_the_project_folders(
+        self, desk: Desk, first: Inbox
+    ) -> None:
+        desk.folder("_loose")
+        desk.paths("projekte", folder=None)
+        desk.paths("projekte/liesmich.txt", folder="_loose")
+        batch = sure(first.claim_nas())
+        assert (batch.work, taken(batch)) == ("folder", {"_loose", "projekte/liesmich.txt"})
+        first.done(batch.ids)
+        assert taken(first.claim_nas()) == {"projekte"}
+
     def test_the_oldest_folder_comes_first_so_that_a_flood_starves_nobody(self, desk: Desk, first: Inbox) -> None:
         desk.paths("projekte/B/note", folder="projekte/B")
         for n in range(3):
