@@ -18,6 +18,7 @@ from nas_tree import Nas
 
 from ibhelm_pipelines.cli_scan import scan_command
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.nas.locks import SCANNING
 from ibhelm_pipelines.settings import Settings
 
 COMMAND = [sys.executable, "-m", "ibhelm_pipelines.cli", "scan"]
@@ -102,7 +103,9 @@ def _is_started(url: str) -> bool:
 def test_ctrl_c_ends_the_run_too_and_says_that_nothing_is_lost(office: Nas, environment: dict[str, str]) -> None:
     dagster_url = environment["IBHELM_DAGSTER_DATABASE_URL"]
     with psycopg.connect(office.url, autocommit=True) as other_scan:
-        other_scan.execute(load_queries("nas")["lock_share"])  # ours waits for it, so it cannot be too quick for us
+        other_scan.execute(
+            load_queries("nas")["lock_share"], SCANNING._asdict()
+        )  # ours waits for it, so it cannot be too quick for us
         process = subprocess.Popen(COMMAND, env=environment, stderr=subprocess.PIPE, text=True)
         _wait_for(lambda: _is_started(dagster_url))
         process.send_signal(signal.SIGINT)
