@@ -103,9 +103,8 @@ def _is_started(url: str) -> bool:
 def test_ctrl_c_ends_the_run_too_and_says_that_nothing_is_lost(office: Nas, environment: dict[str, str]) -> None:
     dagster_url = environment["IBHELM_DAGSTER_DATABASE_URL"]
     with psycopg.connect(office.url, autocommit=True) as other_scan:
-        other_scan.execute(
-            load_queries("nas")["lock_share"], SCANNING._asdict()
-        )  # ours waits for it, so it cannot be too quick for us
+        # Ours waits for it, so it cannot be too quick for us.
+        other_scan.execute(load_queries("nas")["lock_share"], SCANNING._asdict())
         process = subprocess.Popen(COMMAND, env=environment, stderr=subprocess.PIPE, text=True)
         _wait_for(lambda: _is_started(dagster_url))
         process.send_signal(signal.SIGINT)
