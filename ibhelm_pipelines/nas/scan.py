@@ -138,8 +138,6 @@ class _FolderScan(ScanRun):
             self.report.of(folder)
         self._problems.store("clear_solved_problems", {"folders": self._folders})
         self._connection.execute(self._sql["record_folders"], values)
-        if self._folders is None:
-            self._connection.execute(self._sql["forget_old_live_scans"])
 
     def verify(self) -> None:
         """Read old files again. It takes long, so the locks are let go before: other scans go on meanwhile."""

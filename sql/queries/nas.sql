@@ -21,12 +21,6 @@ where state = 'running' and id <> %(scan_id)s
   and (%(folders)s::text[] is null or folders && %(folders)s::text[])
   and (phase <> 'verify' or (select pg_try_advisory_xact_lock(%(verifying)s::integer, 0)))
 
--- name: forget_old_live_scans
--- They are many; what is still referred to stays.
-delete from ops.scans s
-where s.paths is not null and s.started_at < now() - interval '30 days'
-  and not exists (select from ops.path_problems p where p.scan_id = s.id)
-
 -- name: start_scan
 insert into ops.scans (folders, deep, paths) values (%(folders)s, %(deep)s, %(paths)s) returning id
 
