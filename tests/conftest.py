@@ -12,6 +12,7 @@ import shutil
 import tempfile
 import uuid
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,6 +59,15 @@ def _logging_of_its_own() -> Iterator[None]:
     """Nor may how an earlier test had its lines written: runs and sensors set structlog up for their process."""
     yield
     structlog.reset_defaults()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a fixture of its module, so that no second worker sets it up again; all other tests go
+    to whichever worker is free."""
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - pytest names no public way
+        if isinstance(item, pytest.Function) and any(each.scope == "module" for each in chain(*fixtures)):
+            item.add_marker(pytest.mark.xdist_group(item.module.__name__))
 
 
 @pytest.fixture(scope="session")
