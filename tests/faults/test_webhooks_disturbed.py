@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import threading
@@ -32,7 +33,7 @@ def post_until_told(receiver: Receiver, accepted: set[str], stop: threading.Even
         number += 1
         try:
             status = receiver.post_task(number, delivery, f"10.0.{client}.{number // 150}").status
-        except (OSError, EOFError):  # the receiver is being killed
+        except (OSError, EOFError, http.client.HTTPException):  # the receiver is being killed, perhaps while it answers
             continue
         assert status in (200, 503)
         if status == 200:

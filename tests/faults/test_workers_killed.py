@@ -116,7 +116,7 @@ def assert_told_what_is(nas: Nas, desk: Desk) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("seconds", [12, pytest.param(300, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("seconds", [8, pytest.param(300, marks=pytest.mark.soak)])
 def test_workers_killed_at_random_lose_nothing_and_do_nothing_twice(
     settings: Settings, workers: Workers, seconds: float
 ) -> None:
