@@ -23,7 +23,7 @@ from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.settings import Settings
 
-POINTS_IN_CI = 8
+POINTS_IN_CI = 6
 SEED = 20_261_122
 
 # The whole run in a process of its own, which kills itself before its N-th statement or S3 call and prints what these

@@ -29,7 +29,7 @@ def kill(server: EmbeddedS3) -> None:
     assert pids, "the server must have been running"
 
 
-@pytest.mark.parametrize("step", ["store", "thumbnail"])
+@pytest.mark.parametrize("step", ["store", pytest.param("thumbnail", marks=pytest.mark.soak)])
 def test_a_store_killed_in_the_middle_blames_no_file_and_is_caught_up_with(
     settings: Settings, private_s3: EmbeddedS3, monkeypatch: pytest.MonkeyPatch, step: Step
 ) -> None:

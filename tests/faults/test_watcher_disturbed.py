@@ -275,7 +275,7 @@ def test_a_flood_of_events_costs_little_memory_and_nothing_is_lost(desk: WatchDe
     assert len(desk.items()) < files / 10
 
 
-@pytest.mark.parametrize("mode", ["inotify", "poll"])
+@pytest.mark.parametrize("mode", ["inotify", pytest.param("poll", marks=pytest.mark.soak)])
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(2, 12))])
 def test_after_any_operations_under_kills_the_inbox_covers_every_difference(
     desk: WatchDesk, tmp_path: Path, mode: str, seed: int

@@ -197,7 +197,13 @@ def test_a_share_that_is_not_there_yet_is_waited_for(desk: WatchDesk) -> None:
         desk.wait_for_paths("new.txt")
 
 
-@pytest.mark.parametrize("how", ["root renamed", "marker removed", "another folder in its place"])
+@pytest.mark.parametrize(
+    "how",
+    [
+        "marker removed",
+        *(pytest.param(how, marks=pytest.mark.soak) for how in ("root renamed", "another folder in its place")),
+    ],
+)
 def test_a_share_that_goes_away_is_a_problem_and_its_return_a_scan(desk: WatchDesk, how: str) -> None:
     make(desk, "projekte/A/x")
     away, marker = desk.root.with_name("away"), desk.root / desk.settings.share_marker
