@@ -61,6 +61,7 @@ def _logging_of_its_own() -> Iterator[None]:
     structlog.reset_defaults()
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep together what shares a fixture of its module, so that no second worker sets it up again; all other tests go
     to whichever worker is free."""
