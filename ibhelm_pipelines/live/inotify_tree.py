@@ -17,6 +17,7 @@ import os
 import time
 from collections import deque
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from inotify_simple import INotify, flags
@@ -382,5 +383,4 @@ def _too_few_watches(watched: int) -> ConfigurationError:
 
 
 def _limit(name: str) -> int:
-    with open(f"{_LIMITS}/{name}", encoding="ascii") as file:  # noqa: PTH123
-        return int(file.read())
+    return int(Path(_LIMITS, name).read_text(encoding="ascii"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ibhelm_pipelines.errors import ShareUnavailableError
@@ -112,8 +113,7 @@ def mounts_of(root: bytes) -> tuple[Mount, ...]:
         ShareUnavailableError: the root cannot be opened.
     """
     number, real = _mount_number(root), os.path.realpath(root)
-    with open(_MOUNTINFO, "rb") as file:  # noqa: PTH123  # a file of the kernel, read in one go
-        mounts = parse_mountinfo(file.read())
+    mounts = parse_mountinfo(Path(_MOUNTINFO).read_bytes())
     return select(mounts, number, real)
 
 
@@ -134,8 +134,8 @@ def _mount_number(root: bytes) -> int:
             next_step="Mount the share there, or correct IBHELM_NAS_ROOT.",
         ) from error
     try:
-        with open(f"/proc/self/fdinfo/{fd}", encoding="ascii") as file:  # noqa: PTH123
-            facts = dict(line.split(":", 1) for line in file if ":" in line)
+        lines = Path(f"/proc/self/fdinfo/{fd}").read_text(encoding="ascii").splitlines()
+        facts = dict(line.split(":", 1) for line in lines if ":" in line)
     finally:
         os.close(fd)
     return int(facts["mnt_id"])
