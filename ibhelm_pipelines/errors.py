@@ -4,7 +4,9 @@
     ├── PermanentError       the same input will fail again: record it, do not retry
     ├── TransientError       the world was not ready: retry later, nothing is lost
     │   ├── ShareUnavailableError
-    │   ├── ScanBusyError
+    │   ├── BusyError
+    │   │   ├── ScanBusyError
+    │   │   └── ContentBusyError
     │   ├── DatabaseUnavailableError
     │   ├── ObjectStoreUnavailableError
     │   ├── FileUnreadableError
@@ -55,8 +57,16 @@ class ShareUnavailableError(TransientError):
     """The NAS share is not there, or not whole: nothing may be concluded from what is missing on it."""
 
 
-class ScanBusyError(TransientError):
+class BusyError(TransientError):
+    """Somebody else is at the same thing just now; it is over soon."""
+
+
+class ScanBusyError(BusyError):
     """Another scan owns this folder; one writer a folder."""
+
+
+class ContentBusyError(BusyError):
+    """Another run has a step on these contents in its hands."""
 
 
 class DatabaseUnavailableError(TransientError):

@@ -130,6 +130,7 @@ class Ledger:
         self._tell = tell
         self._hashes = sorted(set(scope.hashes)) if scope.hashes is not None else None
         self._open: set[str] = set()
+        self._busy: set[str] = set()
         self._changed: set[str] = set()
         versions = tool_versions(step)
         self._scope = {
@@ -162,9 +163,14 @@ class Ledger:
 
     def count_waiting(self) -> int:
         """Return how many contents are still not finished: all of the named ones, or those that this run met."""
-        hashes = self._open if self._hashes is None else set(self._hashes)
+        hashes = self._open | self._busy if self._hashes is None else set(self._hashes)
         [(waiting,)] = self._fetch("count_waiting", **self._scope, hashes=sorted(hashes - self._changed))
         return int(waiting)
+
+    @property
+    def busy(self) -> int:
+        """How many contents this run left to another one that was at them."""
+        return len(self._busy)
 
     def link_previews(self, base_url: str, *, hashes: Sequence[str] | None = None) -> None:
         """Show the previews in `files`: of these contents, or of everything in the run's scope.
@@ -201,7 +207,7 @@ class Ledger:
 
     def _claim(self, hashes: list[str]) -> list[Work]:
         locked = {row[0] for row in self._fetch("lock_contents", hashes=hashes, step=self._step)}
-        self._open.update(set(hashes) - locked)
+        self._busy.update(set(hashes) - locked)
         mine = [content_hash for content_hash in hashes if content_hash in locked]
         rows = self._fetch("read_work", **self._scope, hashes=mine)
         works = [self._work(list(group)) for _, group in groupby(rows, key=lambda row: row[0])]

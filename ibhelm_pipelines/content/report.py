@@ -33,6 +33,7 @@ class StepReport:
         reasons: how often each reason was given for `failed` and `unsupported`.
         waiting: contents that are still not finished: they failed for a passing reason (`ops.step_results` says when
             they are due again), or another run is at them. Of a run over folders, only those that were due.
+        busy: contents that this run left to another one that was at them, whatever has come of them since.
         changed: contents whose file is no longer the one that the scan saw. They are not `waiting`: no second try
             brings the old bytes back, and the change is an event of its own.
     """
@@ -42,6 +43,7 @@ class StepReport:
     seconds: float
     reasons: dict[str, int]
     waiting: int = 0
+    busy: int = 0
     changed: int = 0
 
 
@@ -64,7 +66,7 @@ class Tally:
         for folder, counts in count_by_folder(chunk).items():
             self._folders.setdefault(folder, Counter()).update(counts)
 
-    def report(self, seconds: float, *, waiting: int) -> StepReport:
+    def report(self, seconds: float, *, waiting: int, busy: int) -> StepReport:
         """Return the sums."""
         return StepReport(
             folders={folder: as_counts(counter) for folder, counter in sorted(self._folders.items())},
@@ -72,6 +74,7 @@ class Tally:
             seconds=seconds,
             reasons=dict(self._reasons.most_common()),
             waiting=waiting,
+            busy=busy,
             changed=self._changed,
         )
 

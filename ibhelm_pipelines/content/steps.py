@@ -108,7 +108,7 @@ class Steps:
                 tally.add(chunk)
         if step == "thumbnail":
             ledger.link_previews(_public_url(self._settings))
-        return tally.report(time.monotonic() - started, waiting=ledger.count_waiting())
+        return tally.report(time.monotonic() - started, waiting=ledger.count_waiting(), busy=ledger.busy)
 
     def _chunks(self, step: Step, ledger: Ledger, *, at_once: bool) -> Generator[list[Done]]:
         """Yield finished contents in chunks; the last one also when an error ends the run, before the error passes."""

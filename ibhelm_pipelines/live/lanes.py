@@ -13,6 +13,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from ibhelm_pipelines.content.steps import LIVE_ORDER, SMALL_BYTES, Steps, open_steps
+from ibhelm_pipelines.errors import ContentBusyError
 from ibhelm_pipelines.live.inbox import Batch, Inbox
 from ibhelm_pipelines.nas.names import LOOSE
 from ibhelm_pipelines.nas.paths import scan_paths
@@ -94,12 +95,18 @@ def work_on_contents(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
     """Preview, text and original of these contents, or of all of a folder.
 
     What the steps leave open for a passing reason is written down by themselves and found by the next scan.
+
+    Raises:
+        ContentBusyError: another run had some of them in its hands; it may be killed before they are done.
     """
+    steps = tools.steps()
     if batch.work == "folder":
-        for step in LIVE_ORDER:
-            tools.steps().run(step, folders=[batch.items[0].folder or batch.items[0].label], tell=True)
+        folders = [batch.items[0].folder or batch.items[0].label]
+        reports = [steps.run(step, folders=folders, tell=True) for step in LIVE_ORDER]
     else:
-        tools.steps().derive([item.key.decode("ascii") for item in batch.items], tell=True)
+        reports = list(steps.derive([item.key.decode("ascii") for item in batch.items], tell=True).values())
+    if any(report.busy for report in reports):
+        raise ContentBusyError(f"Another run is at {batch.label}.", next_step="It is looked at again in seconds.")
 
 
 LANES: tuple[Lane, ...] = (

@@ -1,7 +1,7 @@
 """Takes a batch from the inbox, does it, and settles it by how it went: here the errors of the live lane end.
 
 - The world is not ready (share, database, object store, a setting): everything waits, nothing counts as tried.
-- Another scan is there: again in two seconds.
+- Another scan, or another run of a step, is there: again in two seconds.
 - A passing failure: again after growing pauses, given up the fifth time.
 - The item itself is the trouble, or our code is: given up at once, with the reason; everything else goes on.
 
@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from ibhelm_pipelines.errors import (
+    BusyError,
     ConfigurationError,
     DatabaseUnavailableError,
     IbhelmError,
     ObjectStoreUnavailableError,
-    ScanBusyError,
     ShareUnavailableError,
     TransientError,
 )
@@ -129,7 +129,7 @@ class Runner:
             if error is None:
                 self._settle(part.ids, self._inbox.done, done=len(part.items))
                 self._board.note(self.lane.name, None)
-            elif isinstance(error, (*WORLD_ERRORS, ScanBusyError)):
+            elif isinstance(error, (*WORLD_ERRORS, BusyError)):
                 self._wait_for_the_world([part, *pending], error)
                 return
             else:
@@ -145,7 +145,7 @@ class Runner:
 
     def _wait_for_the_world(self, batches: Sequence[Batch], error: IbhelmError) -> None:
         ids = [each for batch in batches for each in batch.ids]
-        if isinstance(error, ScanBusyError):
+        if isinstance(error, BusyError):
             self._settle(ids, partial(self._inbox.defer, seconds=BUSY_PAUSE_SECONDS, reason=None))
             return
         self._board.note(self.lane.name, error)

@@ -17,7 +17,6 @@ from live_desk import Desk, Workers, becomes
 from nas_tree import Nas
 
 from ibhelm_pipelines.content.ledger import ASSETS
-from ibhelm_pipelines.content.steps import open_steps
 from ibhelm_pipelines.settings import Settings
 
 LEASE_SECONDS = 3.0
@@ -83,9 +82,6 @@ def kill_at_random(settings: Settings, workers: Workers, *, seconds: float) -> N
     becomes(desk.is_empty, because=lambda: f"{desk.rows('select * from ops.inbox')} {workers.log()}")
     assert workers.stop() == [0] * WORKERS
     nas.assert_equals_disk()
-    with open_steps(settings) as steps:  # what was in the hands of a killed run is found by the next scan's steps
-        for step in ASSETS:
-            steps.run(step, tell=True)
     assert_told_what_is(nas, desk)
 
 
