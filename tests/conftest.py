@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
 import uuid
 from contextlib import contextmanager
@@ -43,7 +44,11 @@ VOLATILE = {
 
 
 def pytest_configure() -> None:
-    """No setting of the developer's shell may decide a test; done before any fixture, for the session's servers too."""
+    """No setting of the developer's shell may decide a test; done before any fixture, for the session's servers too.
+
+    Nor may how pytest was started: what a script runs in the background ignores Ctrl-C, and its children inherit that.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("IBHELM_", "AWS_", "PG", "DAGSTER_"))]:
         del os.environ[name]
 
