@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING
 
 import boto3
@@ -37,6 +39,10 @@ _BUSY = frozenset({"SlowDown", "RequestTimeout", "429", "TooManyRequests"})
 _WRONG_BYTES = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"})
 
 
+_MAKING = Lock()
+"""A session is not for several threads at once; the clients that it makes are."""
+
+
 class MissingError(PermanentError):
     """There is no such object or upload. Never leaves this room."""
 
@@ -47,11 +53,6 @@ def new_client(settings: Settings, endpoint: str, *, connections: int) -> S3Clie
     Raises:
         ConfigurationError: the endpoint is no URL.
     """
-    session = boto3.session.Session(
-        aws_access_key_id=settings.s3_access_key,
-        aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
-        region_name=settings.s3_region,
-    )
     config = Config(
         signature_version="s3v4",  # boto3 signs links for us-east-1 with the old SigV2 otherwise
         s3={"addressing_style": "path"},
@@ -61,11 +62,29 @@ def new_client(settings: Settings, endpoint: str, *, connections: int) -> S3Clie
         max_pool_connections=connections,
     )
     try:
-        return session.client("s3", endpoint_url=endpoint, config=config)
+        return _make(settings, endpoint, config)
     except ValueError as error:
         raise ConfigurationError(
             f"The S3 endpoint {endpoint!r} is no URL.", next_step="Set IBHELM_S3_ENDPOINT to http(s)://HOST:PORT."
         ) from error
+
+
+def _make(settings: Settings, endpoint: str, config: Config) -> S3Client:
+    with _MAKING:
+        return _session().client(
+            "s3",
+            endpoint_url=endpoint,
+            config=config,
+            aws_access_key_id=settings.s3_access_key,
+            aws_secret_access_key=settings.s3_secret_key.get_secret_value(),
+            region_name=settings.s3_region,
+        )
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for the process: each reads the description of S3 anew, a tenth of a second."""
+    return boto3.session.Session()
 
 
 @contextmanager
