@@ -29,7 +29,7 @@ demo: .venv/installed
 	@$(BIN)/ibhelm demo $${NAS:+--nas "$$NAS"} $${ONCE:+--once} $${FILES:+--files "$$FILES"}
 
 test: .venv/installed
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not soak"
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: .venv/installed
 	$(BIN)/pytest -m soak --timeout 0

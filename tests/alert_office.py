@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
-import psycopg
+import tables
 
 from ibhelm_pipelines.alerts.conditions import Condition
 
@@ -38,8 +38,7 @@ def trouble(name: str = "rot", **changes: Any) -> Condition:
 
 
 def rows(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    with psycopg.connect(settings.require_database_url()) as connection:
-        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+    return tables.ask(settings.require_database_url(), query)
 
 
 @dataclass

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 import structlog
+import tables
 from psycopg import sql
 
 from ibhelm_pipelines.db.migrations import migrate
@@ -63,6 +64,12 @@ def _logging_of_its_own() -> Iterator[None]:
     """Nor may how an earlier test had its lines written: runs and sensors set structlog up for their process."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_left() -> Iterator[None]:
+    yield
+    tables.close()
 
 
 @pytest.hookimpl(trylast=True)  # after pytest-randomly

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import psycopg
+import tables
 
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.live import InboxItem, Source, enqueue
@@ -41,9 +41,7 @@ class Desk:
         self.put(*(item("content", "hash", name, weight=weight) for name, weight in weights.items()))
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url) as connection:
-            cursor = connection.execute(query, values)  # type: ignore[arg-type]
-            return cursor.fetchall() if cursor.description is not None else []
+        return tables.ask(self.url, query, *values)
 
     def age(self, label: str, seconds: float) -> None:
         """Make an item older than it is."""

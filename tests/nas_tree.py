@@ -11,7 +11,7 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
-import psycopg
+import tables
 
 from ibhelm_pipelines.settings import Settings
 
@@ -59,8 +59,7 @@ class Nas:
         self.path(old).rename(self.path(new))
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url) as connection:
-            return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+        return tables.ask(self.url, query, *values)
 
     def one(self, query: str, *values: Any) -> Any:
         [(value,)] = self.rows(query, *values)

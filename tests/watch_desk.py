@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
+import tables
 
 from ibhelm_pipelines.live.watcher import Watcher
 from ibhelm_pipelines.settings import Settings
@@ -40,9 +40,7 @@ class WatchDesk:
         self.root = Path(os.fsdecode(settings.root))
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.settings.require_database_url(), autocommit=True) as connection:
-            cursor = connection.execute(query, values)  # type: ignore[arg-type]
-            return cursor.fetchall() if cursor.description else []
+        return tables.ask(self.settings.require_database_url(), query, *values)
 
     def items(self) -> set[tuple[str, bytes]]:
         return {(kind, key) for kind, key in self.rows("select kind, key from ops.inbox where source = 'nas'")}

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psycopg
+import tables
 
 SECRETS = {"teamwork": "teamwork's planted secret", "missive": "missive's planted secret"}
 SIGNATURES = {"teamwork": "X-Projects-Signature", "missive": "X-Hook-Signature"}
@@ -161,8 +161,7 @@ def running(environment: dict[str, str]) -> Iterator[Receiver]:
 
 
 def rows(url: str, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(url, autocommit=True) as connection:
-        return connection.execute(query, parameters).fetchall()
+    return tables.ask(url, query, *parameters)
 
 
 def wait_for(condition: Callable[[], object]) -> None:

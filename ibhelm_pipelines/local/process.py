@@ -50,10 +50,11 @@ class ProcessRecord:
 
     def alive(self) -> bool:
         """Return whether this very process still runs."""
+        alive = self._process() is not None
         child = _CHILDREN.get(self.pid)
-        if child is not None and child.poll() is not None:
+        if child is not None and child.poll() is not None:  # asked last: what is said to be gone is reaped
             del _CHILDREN[self.pid]
-        return self._process() is not None
+        return alive
 
     def terminate(self, *, seconds: float, group: bool = False, children_first: bool = False) -> bool:
         """Ask the process to end, kill it when it has not ended in time, and return whether it ended by itself.

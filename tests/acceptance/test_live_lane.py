@@ -136,7 +136,6 @@ def test_a_saved_pdf_is_soon_a_row_with_preview_text_and_original_and_shows_in_d
     assert wait_until(lambda: all(key in office.live_partitions(a) for a in assets), seconds=60, poll_seconds=1)
 
 
-@pytest.mark.soak
 def test_a_new_project_folder_with_files_becomes_a_partition_with_history(office: Office) -> None:
     first = next(p for p in sorted(office.root.glob("*/*")) if p.is_dir())
     new = first.parent / "9901-Neubau Labor"

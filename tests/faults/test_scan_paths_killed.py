@@ -2,7 +2,8 @@
 the work was done again.
 
 What happened is read from the tables themselves, by comparing them with what they held before; the outbox must say the
-same, and every content that was placed must wait for its preview.
+same, and every content that was placed must wait for its preview. The disk is changed once, and the tables are put
+back to what they held before each attempt.
 """
 
 from __future__ import annotations
@@ -11,14 +12,15 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
-import psycopg
 import pytest
+from database_snapshot import Snapshot, snapshot
 from killed_child import run_in_child
 from nas_tree import Nas
 
+from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.nas import reading
 from ibhelm_pipelines.nas.paths import scan_paths
 from ibhelm_pipelines.nas.scan import scan
@@ -29,12 +31,6 @@ SEED = 20_261_122
 KINDS = ("new", "changed", "moved", "deleted", "restored")
 
 Action = Callable[[], Any]
-
-
-@pytest.fixture
-def database_url(owner_database_url: str) -> str:
-    """The tables are emptied between two kills, and that takes the owner's rights."""
-    return owner_database_url
 
 
 @pytest.fixture
@@ -107,16 +103,6 @@ def assert_told_what_was_done(nas: Nas, before: dict[int, tuple[Any, ...]], unit
     assert sorted(v for (v,) in waiting) == sorted(wanted)
 
 
-def reset(nas: Nas) -> None:
-    for entry in nas.root.iterdir():
-        if entry.name != ".ibhelm-share":
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-    with psycopg.connect(nas.url) as connection:
-        connection.execute("""truncate files, file_versions, contents, ops.disk_entries, ops.scans, ops.folders,
-            ops.hashed_candidates, ops.path_problems, ops.refused_deletions, ops.bit_rot, ops.inbox, ops.outbox
-            restart identity cascade""")
-
-
 def action_of(settings: Settings, unit: str, touched: list[bytes]) -> Action:
     if unit == "hash":
         return lambda: scan_paths(settings, paths=touched)
@@ -124,48 +110,62 @@ def action_of(settings: Settings, unit: str, touched: list[bytes]) -> Action:
     return lambda: scan(settings, folders=folders, tell=True)
 
 
-def check_kills(nas: Nas, settings: Settings, unit: str, points: list[int]) -> list[str]:
-    """Kill at each point in a row, then do it to its end; returns the statements that took."""
-    before = first_state(nas, settings)
-    action = action_of(settings, unit, disturb(nas))
-    for point in points:
-        run_in_child(action, die_at=point)
-        nas.assert_sound()
-        assert_told_what_was_done(nas, before, unit)
-    statements = run_in_child(action, die_at=None)
-    assert statements is not None
-    nas.assert_equals_disk()
-    assert_told_what_was_done(nas, before, unit)
-    assert nas.one("select count(*) from ops.scans where state = 'running'") == 0
-    assert nas.one("select count(*) from ops.hashed_candidates") == 0
-    total = scan(settings).total
-    assert (total.new, total.changed, total.moved, total.deleted, total.restored) == (0,) * 5
-    reset(nas)
-    return statements
+class Attempts:
+    """One change of the disk, told to the tables as often as one likes."""
+
+    def __init__(self, settings: Settings, nas: Nas, unit: str, before: Snapshot, known: dict[int, tuple[Any, ...]]):
+        self.settings, self.nas, self.unit, self._before, self._known = settings, nas, unit, before, known
+        self._action = action_of(settings, unit, disturb(nas))
+
+    def check_kills(self, points: list[int]) -> list[str]:
+        """Kill at each point in a row, then do it to its end; returns the statements that took."""
+        self._before.restore()
+        for point in points:
+            run_in_child(self._action, die_at=point)
+            self.nas.assert_sound()
+            assert_told_what_was_done(self.nas, self._known, self.unit)
+        statements = run_in_child(self._action, die_at=None)
+        assert statements is not None
+        self._assert_finished()
+        return statements
+
+    def _assert_finished(self) -> None:
+        self.nas.assert_equals_disk()
+        assert_told_what_was_done(self.nas, self._known, self.unit)
+        assert self.nas.one("select count(*) from ops.scans where state = 'running'") == 0
+        assert self.nas.one("select count(*) from ops.hashed_candidates") == 0
+        total = scan(self.settings).total
+        assert (total.new, total.changed, total.moved, total.deleted, total.restored) == (0,) * 5
 
 
-@pytest.mark.parametrize("unit", ["hash", pytest.param("folder", marks=pytest.mark.soak)])
-def test_a_scan_that_is_killed_has_told_what_it_did_and_the_next_tells_the_rest(
-    settings: Settings, nas: Nas, unit: str
-) -> None:
+@pytest.fixture
+def attempts(
+    settings: Settings, nas: Nas, unit: str, postgres: EmbeddedPostgres, database_url: str
+) -> Iterator[Attempts]:
     settings = settings.model_copy(update={"max_deletion_percent": 20})
-    statements = check_kills(nas, settings, unit, [])
+    known = first_state(nas, settings)
+    with snapshot(postgres, database_url) as before:
+        yield Attempts(settings, nas, unit, before, known)
+
+
+@pytest.mark.parametrize("unit", ["hash", "folder"])
+def test_a_scan_that_is_killed_has_told_what_it_did_and_the_next_tells_the_rest(attempts: Attempts) -> None:
+    statements = attempts.check_kills([])
     telling = [i for i, statement in enumerate(statements, 1) if "insert into ops.outbox" in statement]
     assert len(telling) >= 3, "moves, chunks of new files, deletions"
     chosen = {telling[0], telling[1], telling[-1]}
     others = random.Random(SEED).sample(range(1, len(statements) + 1), POINTS_IN_CI)
     for point in {*chosen, *(i + 1 for i in chosen), *others}:
-        check_kills(nas, settings, unit, [point])
+        attempts.check_kills([point])
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("unit", ["hash", "folder"])
-def test_a_scan_that_is_killed_at_every_statement_and_twice_in_a_row(settings: Settings, nas: Nas, unit: str) -> None:
-    settings = settings.model_copy(update={"max_deletion_percent": 20})
-    statements = len(check_kills(nas, settings, unit, []))
+def test_a_scan_that_is_killed_at_every_statement_and_twice_in_a_row(attempts: Attempts) -> None:
+    statements = len(attempts.check_kills([]))
     for point in range(1, statements + 1):
-        check_kills(nas, settings, unit, [point])
+        attempts.check_kills([point])
     dice = random.Random(SEED)
     for _ in range(100):
-        check_kills(nas, settings, unit, [dice.randint(1, statements), dice.randint(1, statements)])
+        attempts.check_kills([dice.randint(1, statements), dice.randint(1, statements)])

@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import tables
 from pydantic import SecretStr
 
 from ibhelm_pipelines.db.migrations import migrate
@@ -30,8 +31,7 @@ with Heartbeat(Settings(_env_file=None, database_url=sys.argv[1]), kind="worker"
 
 
 def rows(settings: Settings, query: str = "select * from ops.heartbeats", *values: Any) -> list[tuple[Any, ...]]:
-    with psycopg.connect(settings.require_database_url()) as connection:
-        return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+    return tables.ask(settings.require_database_url(), query, *values)
 
 
 def becomes(condition: Callable[[], object], seconds: float = 60) -> None:

@@ -170,7 +170,6 @@ def test_a_stop_finishes_what_was_begun_and_begins_nothing_new(desk: Desk, worke
     assert desk.labels() == {"projekte/B/1"}
 
 
-@pytest.mark.soak
 def test_a_restart_of_postgres_costs_nothing(
     private_postgres: EmbeddedPostgres, settings: Settings, tmp_path: object, workers: Workers
 ) -> None:

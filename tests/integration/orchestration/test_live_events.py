@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 import psycopg
 import pytest
+import tables
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -77,9 +78,7 @@ class Daemon:
             tell(connection, asset, {folder: {"new": new}})
 
     def execute(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        with psycopg.connect(self.url) as connection:
-            cursor = connection.execute(query, values)  # type: ignore[arg-type]
-            return cursor.fetchall() if cursor.description is not None else []
+        return tables.ask(self.url, query, *values)
 
 
 def _number(event: dg.AssetMaterialization, name: str) -> float:
