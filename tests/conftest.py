@@ -158,6 +158,20 @@ def settings(tmp_path: Path, database_url: str, s3: EmbeddedS3, s3_bucket: str) 
 
 
 @pytest.fixture
+def environment(settings: Settings, empty_database_url: str) -> dict[str, str]:
+    """The same settings for a process, and a database of its own for Dagster's storage."""
+    return os.environ | {
+        "IBHELM_STATE_DIR": str(settings.state_dir),
+        "IBHELM_NAS_ROOT": str(settings.nas_root),
+        "IBHELM_DATABASE_URL": settings.require_database_url(),
+        "IBHELM_DAGSTER_DATABASE_URL": empty_database_url,
+        "IBHELM_S3_ENDPOINT": settings.require_s3_endpoint(),
+        "IBHELM_S3_BUCKET": settings.s3_bucket,
+        "IBHELM_CONTENT_WORKERS": "1",
+    }
+
+
+@pytest.fixture
 def private_folder() -> Iterator[Path]:
     """A folder for servers of one test; their user can reach it."""
     folder = Path(tempfile.mkdtemp(prefix="ibhelm-test-"))

@@ -8,12 +8,16 @@ from __future__ import annotations
 import hashlib
 import os
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import tables
 
 from ibhelm_pipelines.settings import Settings
+
+NOBODY = 65534
 
 JUNK_FOLDERS = {"@eaDir", "#recycle", "@tmp", "#snapshot", ".SynologyWorkingDirectory"}
 
@@ -101,6 +105,19 @@ class Nas:
             assert self.rows(query) == [], rule
         for raw, path in self.rows("select raw_path, path from files"):
             assert path == unicodedata.normalize("NFC", raw.decode("utf-8", "backslashreplace"))
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Rights do not bind root; the files of these tests are read as somebody else."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
 
 
 def _is_junk(name: str) -> bool:

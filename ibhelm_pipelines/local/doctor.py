@@ -25,7 +25,7 @@ from ibhelm_pipelines.settings import DOTENV, PREFIX, Settings, embedded_env_fil
 from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ibhelm_pipelines.local.storage import Storage
@@ -92,8 +92,8 @@ def examine(settings: Settings, storage: Storage) -> Iterator[Finding]:
         yield from _ports(storage.configured)
     yield from _share(settings)
     yield from _services(settings, storage)
-    yield _alerts(settings)
-    yield _heartbeats(settings)
+    yield _found("Alerts", _alerts, settings)
+    yield _found("Heartbeats", _heartbeats, settings)
 
 
 def _python() -> Finding:
@@ -162,67 +162,57 @@ def _share(settings: Settings) -> Iterator[Finding]:
         )
     else:
         yield Finding(subject="NAS", fact=str(root))
-        yield _marker(settings)
+        yield _found("Marker of the share", _marker, settings)
 
 
-def _marker(settings: Settings) -> Finding:
+def _found(subject: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
     try:
-        Share.open(settings)
+        return Finding(subject=subject, fact=look(settings))
     except IbhelmError as error:
-        return Finding(subject="Marker of the share", problem=error.problem, next_step=error.next_step)
-    return Finding(subject="Marker of the share", fact=settings.share_marker)
+        return Finding(subject=subject, problem=error.problem, next_step=error.next_step)
+
+
+def _marker(settings: Settings) -> str:
+    Share.open(settings)
+    return settings.share_marker
 
 
 def _services(settings: Settings, storage: Storage) -> Iterator[Finding]:
     """Ask the services that should answer: those of others always, the embedded ones while the stack is up."""
     if storage.postgres is None or storage.postgres.running():
-        yield _database(settings)
+        yield _found("Postgres", _database, settings)
     else:
         yield Finding(subject="Postgres", fact="embedded, not running; `ibhelm up` starts it")
     if storage.s3 is None or storage.s3.running():
-        yield _object_store(settings)
+        yield _found("S3", _object_store, settings)
     else:
         yield Finding(subject="S3", fact="embedded, not running; `ibhelm up` starts it")
 
 
-def _database(settings: Settings) -> Finding:
-    try:
-        url = settings.require_database_url()
-        with connect(url, application="doctor", autocommit=True) as connection:
-            missing = pending(connection)
-    except IbhelmError as error:
-        return Finding(subject="Postgres", problem=error.problem, next_step=error.next_step)
+def _database(settings: Settings) -> str:
+    url = settings.require_database_url()
+    with connect(url, application="doctor", autocommit=True) as connection:
+        missing = pending(connection)
     if missing:
-        return Finding(
-            subject="Postgres",
-            problem=f"The database lacks {len(missing)} migrations ({missing[0]} ...).",
-            next_step="Run `ibhelm migrate`.",
+        raise ConfigurationError(
+            f"The database lacks {len(missing)} migrations ({missing[0]} ...).", next_step="Run `ibhelm migrate`."
         )
-    return Finding(subject="Postgres", fact=without_password(url))
+    return without_password(url)
 
 
-def _object_store(settings: Settings) -> Finding:
-    try:
-        with ObjectStore(settings) as store:
-            store.check()
-    except IbhelmError as error:
-        return Finding(subject="S3", problem=error.problem, next_step=error.next_step)
-    return Finding(subject="S3", fact=f"{settings.s3_endpoint}/{settings.s3_bucket}")
+def _object_store(settings: Settings) -> str:
+    with ObjectStore(settings) as store:
+        store.check()
+    return f"{settings.s3_endpoint}/{settings.s3_bucket}"
 
 
-def _alerts(settings: Settings) -> Finding:
-    try:
-        count = check_addresses(settings)
-    except ConfigurationError as error:
-        return Finding(subject="Alerts", problem=error.problem, next_step=error.next_step)
+def _alerts(settings: Settings) -> str:
+    count = check_addresses(settings)
     nobody = "nobody is told: they stand in the log and `ibhelm status` only, until IBHELM_ALERT_URLS is set"
-    return Finding(subject="Alerts", fact=f"sent to {count} addresses" if count else nobody)
+    return f"sent to {count} addresses" if count else nobody
 
 
-def _heartbeats(settings: Settings) -> Finding:
-    try:
-        schedules = heartbeat_urls(settings)
-    except ConfigurationError as error:
-        return Finding(subject="Heartbeats", problem=error.problem, next_step=error.next_step)
+def _heartbeats(settings: Settings) -> str:
+    schedules = heartbeat_urls(settings)
     nobody = "nobody outside watches the schedules; IBHELM_HEARTBEAT_URLS is not set"
-    return Finding(subject="Heartbeats", fact=f"of {', '.join(schedules)}" if schedules else nobody)
+    return f"of {', '.join(schedules)}" if schedules else nobody

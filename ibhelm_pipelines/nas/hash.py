@@ -103,26 +103,29 @@ class Hasher:
     def _hash_once(self, path: bytes) -> HashResult | None:
         fd = os.open(path, _OPEN)
         try:
-            before = os.fstat(fd)
-            if not stat_module.S_ISREG(before.st_mode):
-                return HashResult(outcome="gone", reason="it is not a file any more")
-            age = time.time_ns() - before.st_mtime_ns
-            if 0 <= age < CLOCK_TICK_NS:
-                time.sleep((CLOCK_TICK_NS - age) / 1e9)
-            digest, size = self._read(fd, before.st_size)
-            after = os.fstat(fd)
-            if (before.st_size, before.st_mtime_ns, size) != (after.st_size, after.st_mtime_ns, after.st_size):
-                return None
-            return HashResult(
-                outcome="hashed",
-                sha256=digest,
-                size=size,
-                mtime_ns=storable_time_ns(after.st_mtime_ns),
-                inode=signed64(after.st_ino),
-                birth_ns=birth_time_ns(fd),
-            )
+            return self._hash_open(fd)
         finally:
             os.close(fd)
+
+    def _hash_open(self, fd: int) -> HashResult | None:
+        before = os.fstat(fd)
+        if not stat_module.S_ISREG(before.st_mode):
+            return HashResult(outcome="gone", reason="it is not a file any more")
+        age = time.time_ns() - before.st_mtime_ns
+        if 0 <= age < CLOCK_TICK_NS:
+            time.sleep((CLOCK_TICK_NS - age) / 1e9)
+        digest, size = self._read(fd, before.st_size)
+        after = os.fstat(fd)
+        if (before.st_size, before.st_mtime_ns, size) != (after.st_size, after.st_mtime_ns, after.st_size):
+            return None
+        return HashResult(
+            outcome="hashed",
+            sha256=digest,
+            size=size,
+            mtime_ns=storable_time_ns(after.st_mtime_ns),
+            inode=signed64(after.st_ino),
+            birth_ns=birth_time_ns(fd),
+        )
 
     def _read(self, fd: int, expected_size: int) -> tuple[str, int]:
         """Read to the end, or past the expected end: a log may grow faster than it can be read."""

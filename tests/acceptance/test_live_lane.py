@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import random
@@ -10,11 +11,13 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import psutil
 import psycopg
 import pymupdf
 import pytest
@@ -27,7 +30,7 @@ from ibhelm_pipelines.local.records import DAEMON, WATCHER, WEBSERVER, WORKER, r
 from ibhelm_pipelines.settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 _MATERIALIZATIONS = """query ($asset: [String!]!) { assetNodeOrError(assetKey: {path: $asset}) { ... on AssetNode {
     assetMaterializations(limit: 100) { partition metadataEntries { label ... on TextMetadataEntry { text } } } } } }"""
@@ -185,6 +188,60 @@ def test_with_the_worker_halted_a_drain_run_does_its_work(office: Office) -> Non
         assert office.comes_true(_DONE, path, "%Entleerung%", seconds=180)
     finally:
         office.kill(WORKER, signal.SIGCONT)
+
+
+class Watched:
+    """The most that processes of a stack took, and that waited in its inbox, while a block ran."""
+
+    def __init__(self, office: Office, *names: str) -> None:
+        self._office = office
+        self._processes = [psutil.Process(recorded(office.state)[name][0].pid) for name in names]
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self.memory = self.inbox = 0
+
+    def __enter__(self) -> Watched:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        while not self._over.wait(0.5):
+            self.memory = max(self.memory, *(process.memory_info().rss for process in self._processes))
+            self.inbox = max(self.inbox, self._office.rows("select count(*) from ops.inbox")[0][0])
+
+
+_LONGEST_TICK = """
+    select max(seconds) from (select (tick_body::json ->> 'end_timestamp')::float
+        - (tick_body::json ->> 'timestamp')::float as seconds from job_ticks where timestamp > %s) as ticks
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(1800)
+def test_a_flood_of_a_hundred_thousand_files_is_bounded_and_ends_exactly_like_the_disk(
+    office: Office, record_property: Callable[[str, object], None]
+) -> None:
+    began = dt.datetime.now(dt.UTC)
+    level = next(p for p in sorted(office.root.glob("*/*")) if p.is_dir()).parent
+    folders = [level / f"96{number:02d}-Messreihe" for number in range(50)]
+    with Watched(office, WATCHER, WORKER) as watched:
+        for number in range(100_000):
+            folder = folders[number * 50 // 100_000]
+            folder.mkdir(exist_ok=True)
+            (folder / f"{number}.txt").write_text(f"Messwert {number % 1000}")
+        wrote = (dt.datetime.now(dt.UTC) - began).total_seconds()
+        assert wait_until(office.is_quiet, seconds=1200, poll_seconds=1)
+    office.nas.assert_equals_disk()
+    with psycopg.connect(str(dotenv_values(office.state / "env")["IBHELM_DAGSTER_DATABASE_URL"])) as connection:
+        [(longest,)] = connection.execute(_LONGEST_TICK, [began.replace(tzinfo=None)]).fetchall()
+    record_property("flood", f"{wrote:.0f} s, {watched.memory >> 20} MiB, {watched.inbox} items, tick {longest:.1f} s")
+    assert watched.memory < 400 << 20
+    assert watched.inbox < 20_000
+    assert longest < 5
 
 
 @pytest.mark.soak

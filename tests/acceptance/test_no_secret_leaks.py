@@ -8,7 +8,6 @@ a worker on the inbox. Afterwards all that was written is searched.
 from __future__ import annotations
 
 import io
-import os
 import signal
 import subprocess
 import sys
@@ -44,17 +43,8 @@ def nas(settings: Settings) -> Nas:
 
 
 @pytest.fixture
-def environment(settings: Settings, empty_database_url: str) -> dict[str, str]:
-    return os.environ | {
-        **SECRETS,
-        "IBHELM_STATE_DIR": str(settings.state_dir),
-        "IBHELM_NAS_ROOT": str(settings.nas_root),
-        "IBHELM_DATABASE_URL": settings.require_database_url(),
-        "IBHELM_DAGSTER_DATABASE_URL": empty_database_url,
-        "IBHELM_S3_ENDPOINT": settings.require_s3_endpoint(),
-        "IBHELM_S3_BUCKET": settings.s3_bucket,
-        "IBHELM_CONTENT_WORKERS": "1",
-    }
+def environment(environment: dict[str, str]) -> dict[str, str]:
+    return environment | SECRETS
 
 
 def archive(**parts: str) -> bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import threading
@@ -42,17 +41,8 @@ def assert_done_once(desk: Desk, nas: Nas, number: int) -> None:
 
 
 def test_the_command_takes_a_new_file_to_text_and_original_and_ends_in_good_order(
-    settings: Settings, desk: Desk, nas: Nas
+    environment: dict[str, str], desk: Desk, nas: Nas
 ) -> None:
-    environment = {
-        **os.environ,
-        "IBHELM_NAS_ROOT": str(settings.nas_root),
-        "IBHELM_STATE_DIR": str(settings.state_dir),
-        "IBHELM_DATABASE_URL": settings.require_database_url(),
-        "IBHELM_S3_ENDPOINT": settings.require_s3_endpoint(),
-        "IBHELM_S3_BUCKET": settings.s3_bucket,
-        "IBHELM_CONTENT_WORKERS": "1",
-    }
     worker = subprocess.Popen([sys.executable, "-m", "ibhelm_pipelines.cli", "work"], env=environment)
     try:
         becomes(lambda: desk.rows("select from ops.heartbeats where kind = 'worker'"))

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
-from nas_tree import Nas
+from nas_tree import Nas, as_nobody
 
 from ibhelm_pipelines.errors import PermanentError, ScanBusyError, ShareUnavailableError
 from ibhelm_pipelines.nas.folders import list_folders
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
-
-NOBODY = 65534
 
 
 @pytest.fixture
@@ -158,19 +154,6 @@ def test_a_vanished_project_folder_within_the_limits_is_deleted(settings: Settin
     shutil.rmtree(nas.path("projekte/9"))
     assert scan(settings, folders=["projekte/9"]).total.deleted == 1
     nas.assert_equals_disk()
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Rights do not bind root; the files of these tests are read as somebody else."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-from nas_tree import Nas
+from nas_tree import NOBODY, Nas, as_nobody
 
 from ibhelm_pipelines.db.checks import QUESTIONS, ask
 from ibhelm_pipelines.errors import ShareUnavailableError
@@ -26,8 +26,6 @@ from ibhelm_pipelines.nas.reconcile import Reconciler
 from ibhelm_pipelines.nas.report import ScanReport
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
-
-NOBODY = 65534
 
 
 def fill(nas: Nas, files: int) -> None:
@@ -45,19 +43,6 @@ def nas(settings: Settings) -> Nas:
     fill(nas, 40)
     scan(settings)
     return nas
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Rights do not bind root; the files of these tests are read as somebody else."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 @pytest.fixture

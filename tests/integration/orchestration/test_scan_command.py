@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -19,7 +18,6 @@ from nas_tree import Nas
 from ibhelm_pipelines.cli_scan import scan_command
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.nas.locks import SCANNING
-from ibhelm_pipelines.settings import Settings
 
 COMMAND = [sys.executable, "-m", "ibhelm_pipelines.cli", "scan"]
 PATIENCE_SECONDS = 90
@@ -28,20 +26,6 @@ PATIENCE_SECONDS = 90
 @pytest.fixture(autouse=True)
 def _no_settings_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-@pytest.fixture
-def environment(settings: Settings, empty_database_url: str) -> dict[str, str]:
-    """The settings of this test, and a database of its own for Dagster's storage."""
-    return os.environ | {
-        "IBHELM_STATE_DIR": str(settings.state_dir),
-        "IBHELM_NAS_ROOT": str(settings.nas_root),
-        "IBHELM_DATABASE_URL": settings.require_database_url(),
-        "IBHELM_DAGSTER_DATABASE_URL": empty_database_url,
-        "IBHELM_S3_ENDPOINT": settings.require_s3_endpoint(),
-        "IBHELM_S3_BUCKET": settings.s3_bucket,
-        "IBHELM_CONTENT_WORKERS": "1",
-    }
 
 
 @pytest.fixture
