@@ -32,7 +32,7 @@ test: .venv/installed
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not soak"
 
 soak: .venv/installed
-	$(BIN)/pytest -m soak --timeout 0
+	$(BIN)/pytest -n 3 --dist load --maxschedchunk 1 -m soak --timeout 0
 
 check: .venv/installed
 	$(BIN)/ruff check
