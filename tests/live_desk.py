@@ -112,11 +112,15 @@ class Workers:
         process.wait()
 
     def stop(self) -> list[int]:
-        """SIGTERM to all; return their exit statuses."""
+        """SIGTERM to all, once the youngest is at work; return their exit statuses."""
         processes, self.processes = self.processes, []
+        becomes(lambda: {process.pid for process in processes} <= self._beating(), because=self.log)
         for process in processes:
             process.terminate()
         return [process.wait(timeout=60) for process in processes]
+
+    def _beating(self) -> set[int]:
+        return {pid for (pid,) in tables.ask(self.settings.require_database_url(), "select pid from ops.heartbeats")}
 
     def log(self) -> str:
         return self._log.read_text(encoding="utf-8") if self._log.exists() else ""

@@ -84,9 +84,7 @@ def work(settings: Settings, *, lanes: tuple[Lane, ...] = LANES, lease_seconds: 
         ConfigurationError: there is no database URL.
         PermanentError: a thread ended by a mistake in the code.
     """
-    with Heartbeat(settings, kind="worker") as heartbeat:
-        finished = _Worker(settings, heartbeat, lanes, lease_seconds).run()
-    if not finished:
+    if not _Worker(settings, lanes, lease_seconds).run():
         os._exit(0)  # a thread is still in a large file; what it does is given back, and it may end anywhere
 
 
@@ -127,9 +125,10 @@ def drain(settings: Settings, *, lanes: tuple[Lane, ...] = LANES, seconds: float
 class _Worker:
     """One process: a thread per lane, one that listens, one that renews leases, one that alerts if Dagster is dead."""
 
-    def __init__(self, settings: Settings, heartbeat: Heartbeat, lanes: tuple[Lane, ...], lease_seconds: float) -> None:
-        self._settings, self._heartbeat, self._lanes, self._lease_seconds = settings, heartbeat, lanes, lease_seconds
-        self._owner = f"{heartbeat.process}/{uuid.uuid4().hex[:8]}"  # pids come again, in containers above all
+    def __init__(self, settings: Settings, lanes: tuple[Lane, ...], lease_seconds: float) -> None:
+        self._settings, self._lanes, self._lease_seconds = settings, lanes, lease_seconds
+        self._heartbeat = Heartbeat(settings, kind="worker")
+        self._owner = f"{self._heartbeat.process}/{uuid.uuid4().hex[:8]}"  # pids come again, in containers above all
         self._board = Board()
         self._stopping = threading.Event()
         self._news = {lane.name: threading.Event() for lane in lanes}
@@ -140,7 +139,8 @@ class _Worker:
         Raises:
             PermanentError: a thread ended by a mistake in the code; the log holds it.
         """
-        with self._until_signal(), self._renewing() as renewal:
+        # The signals first: whoever sees the heartbeat may ask this worker to stop.
+        with self._until_signal(), self._heartbeat, self._renewing() as renewal:
             tools = Tools(self._settings)
             threads = [_start(lane.name, self._work_in, lane, tools) for lane in self._lanes]
             threads += [_start("listener", self._listen), _start("alerts", self._stand_in_for_dagster)]
