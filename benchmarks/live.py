@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +49,22 @@ class Saved:
     row: float
     preview: float
     text: float
+    history: float = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Save:
+    """Which file was saved: its folder, and when, and when its row was there, in seconds since 1970."""
+
+    folder: str
+    saved: float
+    row: float
+
+
+TOLD = """select extract(epoch from min(timestamp)) from event_logs
+    where dagster_event_type = 'ASSET_MATERIALIZATION' and asset_key = '["nas_files"]' and partition = %s
+        and timestamp > to_timestamp(%s) at time zone 'UTC'"""
+"""When Dagster first had a materialisation of this folder after this moment."""
 
 
 def make_pdf(path: Path, number: int) -> None:
@@ -90,7 +106,9 @@ def wait_for(connection: psycopg.Connection, query: str, *values: Any) -> float:
     raise SystemExit(f"Not there after {LONGEST_SECONDS} s: {query}")
 
 
-def save_and_wait(connection: psycopg.Connection, listener: psycopg.Connection, root: Path, number: int) -> Saved:
+def save_and_wait(
+    connection: psycopg.Connection, listener: psycopg.Connection, root: Path, number: int
+) -> tuple[Save, Saved]:
     folder = sorted(p for p in root.glob("*/*") if p.is_dir())[number % 7]
     path = folder / f"Live-Protokoll {number:03d} {time.time_ns()}.pdf"
     make_pdf(path, number)
@@ -109,7 +127,8 @@ def save_and_wait(connection: psycopg.Connection, listener: psycopg.Connection, 
     time.sleep(PAUSE_SECONDS)
     for _ in listener.notifies(timeout=0):
         pass  # those of the contents
-    return Saved(
+    key = one(connection, "select folder from files where path = %s", relative)
+    return Save(folder=key, saved=saved, row=row), Saved(
         debounce=enqueued - saved, queue=began - enqueued, work=row - began,
         row=row - saved, preview=preview - saved, text=text - saved,
     )  # fmt: skip
@@ -167,17 +186,24 @@ def main() -> None:
 
 
 def measure(root: Path, state_dir: Path, saves: int, *, no_worker: bool) -> None:
-    url = load_settings().require_database_url()
+    settings = load_settings()
+    url = settings.require_database_url()
     with psycopg.connect(url, autocommit=True) as connection, psycopg.connect(url, autocommit=True) as listener:
         wait_for(connection, "select 1 where not exists (select from ops.inbox)")
         listener.execute(f"listen {LIVE_CHANNEL}")
         if no_worker:
             stop_worker(state_dir)
         try:
-            results = [save_and_wait(connection, listener, root, number) for number in range(saves)]
+            measured = [save_and_wait(connection, listener, root, number) for number in range(saves)]
         finally:
             if no_worker:
                 continue_worker(state_dir)
+        assert settings.dagster_database_url is not None
+        with psycopg.connect(settings.dagster_database_url.get_secret_value(), autocommit=True) as dagster:
+            results = [
+                replace(result, history=wait_for(dagster, TOLD, save.folder, save.row) - save.saved)
+                for save, result in measured
+            ]
         for name in Saved.__dataclass_fields__:
             show(name, [getattr(result, name) for result in results])
         with tempfile.TemporaryDirectory() as bare:
