@@ -7,6 +7,7 @@ transaction, and the locks go after that.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 from collections.abc import Sequence
 from contextlib import contextmanager
@@ -40,8 +41,11 @@ CHUNK = 32
 MAX_PLACES = 4
 """Files with the same content that are tried before it counts as unreadable now."""
 
-DEADLOCK_RETRIES = 5
+OVERLAP = dt.timedelta(minutes=5)
+"""A step may have failed on a file while a scan moved it; longer than a transaction of a scan, or reading one content,
+takes."""
 
+DEADLOCK_RETRIES = 5
 
 ASSETS: dict[Step, str] = {"store": "stored_originals", "thumbnail": "thumbnails", "text": "extracted_text"}
 """The Dagster asset that a run of each step would materialise."""
@@ -140,6 +144,7 @@ class Ledger:
             "versions": list(versions.values()),
             "unopened": UNOPENED,
             "places": MAX_PLACES,
+            "overlap": OVERLAP,
         }
 
     def missing(self) -> Iterator[Work]:
@@ -243,6 +248,7 @@ class Ledger:
             "state": done.outcome.state,
             "reason": done.outcome.reason,
             "transient": done.outcome.transient,
+            "changed": done.outcome.changed,
             "took_ms": done.took_ms,
             "max_attempts": MAX_ATTEMPTS,
         }

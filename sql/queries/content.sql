@@ -1,5 +1,6 @@
 -- Derived work on contents: finding what is missing, sharing it between runs, recording what came of it.
--- A transient failure is due again at its time, or at once when a scan recorded a file with this content since: it was renamed, or is back.
+-- A transient failure is due again at its time, or at once when a scan recorded a file with this content since: it was renamed, or is back. `now()` is
+-- when a transaction began, and a step may have looked for the file before the scan moved its row: what was recorded shortly before counts as since.
 
 -- name: create_worklist
 -- Of this session: what this run found missing when it began. It lies in Postgres because a parent with 300,000 hashes in memory is not flat.
@@ -19,7 +20,7 @@ where f.deleted_at is null and f.content_hash is not null and (%(folders)s::text
     join tool on tool.family = coalesce(c.family, %(unopened)s)
     join ops.step_results r on r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version
     where c.hash = f.content_hash and (r.next_try_at is null or r.next_try_at > now() and not exists (
-        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at
+        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at - %(overlap)s
     ))
   )
 group by f.content_hash
@@ -42,7 +43,7 @@ where c.hash = any(%(hashes)s::text[])
     select from ops.step_results r
     where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version
       and (r.next_try_at is null or r.next_try_at > now() and not exists (
-        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at
+        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at - %(overlap)s
       ))
   )
 order by c.size_bytes, c.hash
@@ -92,7 +93,7 @@ where exists (select from public.files f where f.content_hash = c.hash and f.del
     select from ops.step_results r
     where r.content_hash = c.hash and r.step = %(step)s and r.tool_version = tool.version
       and (r.next_try_at is null or r.next_try_at > now() and not exists (
-        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at
+        select from public.files n where n.content_hash = c.hash and n.deleted_at is null and n.last_seen_at > r.finished_at - %(overlap)s
       ))
   )
 order by wanted.ord, place.id
@@ -130,14 +131,15 @@ where (ops.stored_objects.sha256, ops.stored_objects.size_bytes) is distinct fro
 
 -- name: record_result
 -- Each transient failure waits eight times longer than the last one: a minute, eight, an hour, half a day; the fifth is the last.
+-- A file that was elsewhere or other by then is no fault of its content: that is never the last.
 insert into ops.step_results as r (content_hash, step, tool_version, state, reason, permanent, took_ms, next_try_at)
 values (%(hash)s, %(step)s, %(version)s, %(state)s, %(reason)s, %(state)s = 'failed' and not %(transient)s, %(took_ms)s,
         case when %(transient)s then now() + interval '1 minute' end)
 on conflict (content_hash, step, tool_version) do update
 set state = excluded.state, reason = excluded.reason, took_ms = excluded.took_ms, finished_at = now(), attempts = r.attempts + 1,
-    permanent = excluded.permanent or (excluded.next_try_at is not null and r.attempts + 1 >= %(max_attempts)s),
-    next_try_at = case when excluded.next_try_at is not null and r.attempts + 1 < %(max_attempts)s
-                       then now() + interval '1 minute' * 8 ^ r.attempts end
+    permanent = excluded.permanent or (excluded.next_try_at is not null and r.attempts + 1 >= %(max_attempts)s and not %(changed)s),
+    next_try_at = case when excluded.next_try_at is not null and (r.attempts + 1 < %(max_attempts)s or %(changed)s)
+                       then now() + interval '1 minute' * 8 ^ least(r.attempts, 3) end
 
 -- name: drop_superseded_results
 -- A good result replaces all earlier ones; any other one leaves an earlier good one standing, because what that made is still there.

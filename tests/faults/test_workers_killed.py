@@ -107,7 +107,9 @@ def assert_told_what_is(nas: Nas, desk: Desk) -> None:
         results = (
             "select content_hash from ops.step_results where step = %s and state in ('ok', 'unsupported', 'empty')"
         )
-        assert live <= set(nas.rows(results, step)), "every content that is there went through every step"
+        left = sorted(each for (each,) in live - set(nas.rows(results, step)))
+        why = nas.rows("select * from ops.step_results where content_hash = any(%s) and step = %s", left, step)
+        assert left == [], f"every content that is there went through every step, but {why}"
     results = "select step, count(*)::int from ops.step_results where state <> 'failed' group by step"
     good = [desk.told(state) for state in ("ok", "empty", "unsupported")]
     for step, number in nas.rows(results):

@@ -74,6 +74,10 @@ class Office:
             )
         return content_hash
 
+    def age(self) -> None:
+        """Let the last scan have been an hour ago."""
+        self.query("update public.files set last_seen_at = now() - interval '1 hour'")
+
     def connect(self) -> psycopg.Connection[dict[str, Any]]:
         return psycopg.connect(self.settings.require_database_url(), autocommit=True, row_factory=dict_row)
 

@@ -230,6 +230,7 @@ def test_a_content_that_failed_for_a_passing_reason_is_waiting_until_it_is_given
 ) -> None:
     content_hash = office.add("a.txt", b"a")
     office.query("update ops.disk_entries set mtime_ns = null")  # it could not be read when it was last seen
+    office.age()
     scope: dict[str, Any] = {"hashes": [content_hash]} if by == "hashes" else {"folders": [SCHOOL]}
     for attempt in range(1, ledger.MAX_ATTEMPTS + 1):
         report = steps.run("text", **scope)
@@ -252,6 +253,7 @@ def test_a_file_that_was_renamed_behind_the_scans_back_is_tried_at_once_when_a_s
     office: Office, steps: Steps
 ) -> None:
     content_hash = office.add("alt.txt", b"a")
+    office.age()
     (office.root / SCHOOL / "alt.txt").rename(office.root / SCHOOL / "neu.txt")
     steps.derive([content_hash])
     assert office.result(content_hash, "text")["reason"] == GONE
@@ -259,6 +261,16 @@ def test_a_file_that_was_renamed_behind_the_scans_back_is_tried_at_once_when_a_s
     office.query("delete from ops.disk_entries")
     office.query("delete from public.files")
     office.record(f"{SCHOOL}/neu.txt".encode(), content_hash, folder=SCHOOL)
+    assert [report.total.ok for report in steps.derive([content_hash]).values()] == [1, 1, 1]
+
+
+def test_a_file_that_a_step_missed_while_a_scan_moved_its_row_is_tried_at_once(office: Office, steps: Steps) -> None:
+    """`last_seen_at` is when the scan's transaction began: the step failed after that, and before it committed."""
+    content_hash = office.add("neu.txt", b"a")
+    (office.root / SCHOOL / "neu.txt").rename(office.root / SCHOOL / "alt.txt")
+    steps.derive([content_hash])
+    (office.root / SCHOOL / "alt.txt").rename(office.root / SCHOOL / "neu.txt")
+    office.query("update public.files set last_seen_at = now() - interval '1 minute'")
     assert [report.total.ok for report in steps.derive([content_hash]).values()] == [1, 1, 1]
 
 

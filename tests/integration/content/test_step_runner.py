@@ -6,6 +6,7 @@ import io
 import json
 import multiprocessing
 import os
+import socket
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -212,15 +213,37 @@ def test_bytes_that_changed_behind_an_unchanged_stat_are_not_stored_under_the_ol
 
 def test_a_transient_failure_is_due_again_and_counts_its_attempts_up_to_the_fifth(office: Office) -> None:
     content_hash = office.add("plan.txt", b"Text")
-    (office.root / SCHOOL / "plan.txt").unlink()
-    for attempt in range(1, ledger.MAX_ATTEMPTS + 1):
-        run_step("text", office.settings)
-        row = office.result(content_hash, "text")
-        assert (row["attempts"], row["reason"]) == (attempt, GONE)
-        assert row["permanent"] == (attempt == ledger.MAX_ATTEMPTS)
-        assert run_step("text", office.settings).total.done == 0  # not due yet
-        office.query("update ops.step_results set next_try_at = now() where next_try_at is not null")
+    office.age()
+    path = office.root / SCHOOL / "plan.txt"
+    path.unlink()
+    with socket.socket(socket.AF_UNIX) as unreadable:
+        unreadable.bind(str(path))
+        for attempt in range(1, ledger.MAX_ATTEMPTS + 1):
+            run_step("text", office.settings)
+            row = office.result(content_hash, "text")
+            assert (row["attempts"], row["permanent"]) == (attempt, attempt == ledger.MAX_ATTEMPTS)
+            assert run_step("text", office.settings).total.done == 0  # not due yet
+            make_due(office)
     assert run_step("text", office.settings).total.done == 0
+
+
+def test_a_content_whose_file_was_elsewhere_ever_so_often_is_never_given_up(office: Office) -> None:
+    content_hash = office.add("plan.txt", b"Text")
+    office.age()
+    path = office.root / SCHOOL / "plan.txt"
+    path.rename(path.with_name("weg"))
+    for _ in range(ledger.MAX_ATTEMPTS + 2):
+        run_step("text", office.settings)
+        assert run_step("text", office.settings).total.done == 0  # not due yet
+        make_due(office)
+    assert office.result(content_hash, "text")["reason"] == GONE
+    path.with_name("weg").rename(path)
+    run_step("text", office.settings)
+    assert office.result(content_hash, "text")["state"] == "ok"
+
+
+def make_due(office: Office) -> None:
+    office.query("update ops.step_results set next_try_at = now() where next_try_at is not null")
 
 
 def test_a_transient_failure_ends_when_the_file_is_there_again(office: Office) -> None:
