@@ -2,6 +2,8 @@
 
     IbhelmError
     ├── PermanentError       the same input will fail again: record it, do not retry
+    │   ├── VendorMissingError
+    │   └── VendorRequestError
     ├── TransientError       the world was not ready: retry later, nothing is lost
     │   ├── ShareUnavailableError
     │   ├── BusyError
@@ -9,10 +11,12 @@
     │   │   └── ContentBusyError
     │   ├── DatabaseUnavailableError
     │   ├── ObjectStoreUnavailableError
+    │   ├── VendorUnavailableError
     │   ├── FileUnreadableError
     │   └── ContentChangedError
     ├── SuspectFileError     this one file is hostile, broken or too big: a result row, and on with the next
     └── ConfigurationError   a person must change a setting; nothing runs until then
+        └── VendorRefusedError
 
 Every error says in one sentence what is wrong and in a second one what to do next.
 """
@@ -77,6 +81,18 @@ class ObjectStoreUnavailableError(TransientError):
     """The S3 server does not answer, or answered with a server error."""
 
 
+class VendorUnavailableError(TransientError):
+    """Teamwork or Missive does not answer, is overloaded, or says something that cannot be understood."""
+
+
+class VendorMissingError(PermanentError):
+    """The vendor does not know this one thing (404, 410): it was deleted, or is hidden from us."""
+
+
+class VendorRequestError(PermanentError):
+    """The vendor does not accept the request; our code or a parameter is wrong."""
+
+
 class ContentChangedError(TransientError):
     """A file no longer holds the bytes that were hashed; the next scan records what it holds now."""
 
@@ -91,3 +107,7 @@ class SuspectFileError(IbhelmError):
 
 class ConfigurationError(IbhelmError):
     """A setting is missing or wrong; a person must change it."""
+
+
+class VendorRefusedError(ConfigurationError):
+    """The vendor refuses our token (401), or shows it less than it must (403)."""

@@ -1,0 +1,1 @@
+"""What the office keeps at its vendors, mirrored: a layer for HTTP, and one package per vendor."""
