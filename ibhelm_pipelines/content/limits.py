@@ -6,6 +6,8 @@ import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ibhelm_pipelines.plain_text import storable
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -41,11 +43,6 @@ def encode_preview(image: Image.Image) -> bytes:
     out = io.BytesIO()
     image.save(out, "WEBP", quality=WEBP_QUALITY)
     return out.getvalue()
-
-
-def storable(text: str) -> str:
-    """Return text as Postgres takes it: no NUL characters, no halves of surrogate pairs."""
-    return text.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")
 
 
 def fact(value: object) -> str | None:

@@ -7,17 +7,16 @@ they swelled the search index to megabytes a document.
 
 from __future__ import annotations
 
-import re
 import time
-from html.parser import HTMLParser
 from typing import BinaryIO
 from xml.parsers import expat
 
-from ibhelm_pipelines.content.limits import Limits, fact, storable
+from ibhelm_pipelines.content.limits import Limits, fact
 from ibhelm_pipelines.content.outcome import Facts, Outcome, empty
 from ibhelm_pipelines.content.page import draw_text
 from ibhelm_pipelines.content.text import PREVIEW_BYTES, read_text
 from ibhelm_pipelines.errors import SuspectFileError
+from ibhelm_pipelines.plain_text import HtmlText, tidy, without_base64
 
 NO_HTML_TEXT = "The page has no text"
 NO_XML_TEXT = "The XML has no text between its tags"
@@ -30,19 +29,6 @@ PIECE_CHARS = 65_536
 PIECE_BYTES = 65_536
 TIME_SHARE = 0.6
 """Part of the time limit after which reading stops and what there is counts."""
-
-_SILENT = frozenset({"script", "style", "template", "noscript", "svg", "math", "iframe", "object"})
-_BREAKING = frozenset({
-    "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption", "footer",
-    "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section",
-    "table", "title", "tr", "ul",
-})  # fmt: skip
-_BASE64_LINE = re.compile(r"[A-Za-z0-9+/=_-]{60,}")
-MIN_BASE64_CHARS = 200
-"""Shorter runs (checksums, long names) do no harm."""
-
-_SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
-_LINES = re.compile(r" ?\n[ \n]*")
 
 
 def html_thumbnail(file: BinaryIO, limits: Limits) -> Outcome:
@@ -82,58 +68,11 @@ def xml_text(file: BinaryIO, limits: Limits) -> Outcome:
     return Outcome(state="ok", reason=reason, text=text[: limits.text_chars], truncated=truncated)
 
 
-class _HtmlText(HTMLParser):
-    """Collects visible text; block elements end lines."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.pieces: list[str] = []
-        self.chars = 0
-        self.title: list[str] = []
-        self.author: str | None = None
-        self._silent: list[str] = []
-        self._in_title = False
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SILENT:
-            self._silent.append(tag)
-        elif tag in _BREAKING:
-            self._add("\n")
-        elif tag in ("td", "th"):
-            self._add("\t")
-        elif tag == "meta" and dict(attrs).get("name", "") == "author":
-            self.author = dict(attrs).get("content")
-        self._in_title = tag == "title" and not self._silent
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _SILENT:
-            self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._silent:
-            del self._silent[self._silent.index(tag) :]
-        elif tag in _BREAKING:
-            self._add("\n")
-        self._in_title = False
-
-    def handle_data(self, data: str) -> None:
-        if self._silent:
-            return
-        if self._in_title:
-            self.title.append(data)
-        else:
-            self._add(without_base64(data))
-
-    def _add(self, piece: str) -> None:
-        self.pieces.append(piece)
-        self.chars += len(piece)
-
-
 class _Page:
     """What was read of an HTML page."""
 
-    def __init__(self, parser: _HtmlText, *, truncated: bool) -> None:
-        self.text = _tidy("".join(parser.pieces))
+    def __init__(self, parser: HtmlText, *, truncated: bool) -> None:
+        self.text = tidy("".join(parser.pieces))
         self.truncated = truncated
         self.facts = Facts(title=fact("".join(parser.title)), author=fact(parser.author))
 
@@ -141,7 +80,7 @@ class _Page:
 def _parse_html(file: BinaryIO, limits: Limits, *, max_chars: int) -> _Page:
     source, truncated = read_text(file, MAX_SOURCE_CHARS)
     deadline = time.monotonic() + limits.seconds * TIME_SHARE
-    parser = _HtmlText()
+    parser = HtmlText()
     for start in range(0, len(source), PIECE_CHARS):
         parser.feed(source[start : start + PIECE_CHARS])
         if parser.chars > max_chars or time.monotonic() > deadline:
@@ -188,22 +127,8 @@ class _XmlText:
         return "\n".join(self._lines)
 
     def _end_run(self) -> None:
-        line = _tidy(without_base64("".join(self._run)))
+        line = tidy(without_base64("".join(self._run)))
         self._run.clear()
         if line:
             self._lines.append(line)
             self._chars += len(line) + 1
-
-
-def without_base64(run: str) -> str:
-    """Return a run of text, or nothing when it is encoded bytes:
-
-    No word of any language has sixty letters and digits in a row, line after line.
-    """
-    words = run.split() if len(run) >= MIN_BASE64_CHARS else []
-    encoded = sum(1 for word in words if _BASE64_LINE.fullmatch(word))
-    return "" if encoded and encoded >= len(words) - 1 else run
-
-
-def _tidy(text: str) -> str:
-    return storable(_LINES.sub("\n", _SPACES.sub(" ", text))).strip()

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pymupdf
 from PIL import Image
 
-from ibhelm_pipelines.content.limits import PREVIEW_PIXELS, Limits, encode_preview, fact, is_memory_shortage, storable
+from ibhelm_pipelines.content.limits import PREVIEW_PIXELS, Limits, encode_preview, fact, is_memory_shortage
 from ibhelm_pipelines.content.outcome import Facts, Outcome, empty, unsupported
 from ibhelm_pipelines.errors import SuspectFileError
+from ibhelm_pipelines.plain_text import storable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

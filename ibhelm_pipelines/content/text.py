@@ -9,10 +9,11 @@ import codecs
 import csv
 from typing import BinaryIO
 
-from ibhelm_pipelines.content.limits import Limits, storable
+from ibhelm_pipelines.content.limits import Limits
 from ibhelm_pipelines.content.outcome import Outcome, empty
 from ibhelm_pipelines.content.page import MAX_LINES, draw_table, draw_text
 from ibhelm_pipelines.content.sniff import HEAD_BYTES, text_encoding
+from ibhelm_pipelines.plain_text import storable
 
 BLANK = "The text is only blanks"
 PREVIEW_BYTES = 16_384
