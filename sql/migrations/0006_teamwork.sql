@@ -183,7 +183,6 @@ create table public.tasks (
     estimate_minutes integer,
     teamwork_task_list_id bigint,
     task_list_id bigint references public.task_lists (id),
-    teamwork_project_id bigint,
     project_id bigint references public.projects (id),
     teamwork_parent_id bigint,
     parent_id bigint references public.tasks (id) on delete set null,
@@ -201,13 +200,13 @@ create index tasks_project on public.tasks (project_id);
 create index tasks_task_list on public.tasks (task_list_id);
 create index tasks_parent on public.tasks (parent_id);
 create index tasks_unlinked_task_list on public.tasks (teamwork_task_list_id) where task_list_id is null and teamwork_task_list_id is not null;
-create index tasks_unlinked_project on public.tasks (teamwork_project_id) where project_id is null and teamwork_project_id is not null;
 create index tasks_unlinked_parent on public.tasks (teamwork_parent_id) where parent_id is null and teamwork_parent_id is not null;
 create index tasks_unlinked_creator on public.tasks (teamwork_creator_id) where creator_id is null and teamwork_creator_id is not null;
 create index tasks_unlinked_completer on public.tasks (teamwork_completer_id) where completer_id is null and teamwork_completer_id is not null;
 comment on table public.tasks is 'Tasks, subtasks included';
 comment on column public.tasks.description is 'The description as plain text, derived from description_html';
 comment on column public.tasks.description_html is 'The description as Teamwork has it';
+comment on column public.tasks.project_id is 'The project of the list: Teamwork''s tasks name none; derived';
 comment on column public.tasks.status is 'What Teamwork says of the task itself';
 comment on column public.tasks.state is 'What counts: deleted or archived also where the list or the project is; derived';
 comment on column public.tasks.task_type is 'By the rules in task_type_rules; a value that a person sets stays until it is emptied';
@@ -330,12 +329,23 @@ create table ops.raw_records (
     body jsonb,
     read_at timestamptz not null,
     gone_at timestamptz,
+    error text,
     primary key (source, kind, vendor_id),
     check (body is not null or gone_at is not null)
 );
 comment on table ops.raw_records is 'What the vendors said last of each thing, as it came: a new column needs no new fetch';
 comment on column ops.raw_records.read_at is 'When it was asked, by this server''s clock: an older reading never replaces a newer one';
+comment on column ops.raw_records.error is 'Why it could not be understood: it has no row then, or an older one';
 comment on column ops.raw_records.gone_at is 'When the vendor first said that it knows no such thing (404); it may come back';
+
+create index raw_records_error on ops.raw_records (source, kind) where error is not null;
+
+create table ops.excluded_projects (
+    vendor text not null,
+    project_id bigint not null,
+    primary key (vendor, project_id)
+);
+comment on table ops.excluded_projects is 'Projects that the settings leave out, by themselves or by their company, as of the last reading of the directory';
 
 create table ops.sync_cursors (
     source text not null check (source in ('teamwork', 'missive')),
