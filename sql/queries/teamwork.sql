@@ -1,0 +1,117 @@
+-- Teamwork's rows (ibhelm_pipelines/vendors/teamwork/): what is the same for every table is written by statements.py.
+
+-- name: lock_writing
+-- One writer at a time, for milliseconds: two that store a child and its parent at once would each miss the other when they link them.
+select pg_advisory_xact_lock(hashtextextended('ibhelm teamwork write', 0))
+
+-- name: try_lock_resource
+-- For the session: one reading of a list at a time. It dies with its process.
+select pg_try_advisory_lock(hashtextextended('ibhelm teamwork read ' || %(resource)s, 0))
+
+-- name: unlock_resource
+select pg_advisory_unlock(hashtextextended('ibhelm teamwork read ' || %(resource)s, 0))
+
+-- name: newer_than
+-- Which of these were read again, later than the reading that is to be stored: that one is stale, and is left out.
+select vendor_id::bigint from ops.raw_records where source = 'teamwork' and kind = %(kind)s and vendor_id = any(%(ids)s) and read_at > %(read_at)s
+
+-- name: keep_raw
+insert into ops.raw_records as r (source, kind, vendor_id, body, read_at, error)
+select 'teamwork', %(kind)s, raw ->> 'id', raw -> 'body', %(read_at)s, raw ->> 'error'
+from jsonb_array_elements(%(raw)s::jsonb) as raw
+order by raw ->> 'id'
+on conflict (source, kind, vendor_id) do update
+set body = excluded.body, read_at = excluded.read_at, error = excluded.error, gone_at = null
+where (r.body, r.error) is distinct from (excluded.body, excluded.error) or r.gone_at is not null
+
+-- name: keep_gone
+-- Also of what was never stored: a page that was read before must not bring it to life.
+insert into ops.raw_records as r (source, kind, vendor_id, read_at, gone_at)
+select 'teamwork', %(kind)s, id::text, %(read_at)s, now() from unnest(%(ids)s::bigint[]) as id order by id::text
+on conflict (source, kind, vendor_id) do update set read_at = excluded.read_at, gone_at = coalesce(r.gone_at, now())
+
+-- name: derive_tasks
+-- What follows from a task's list and project: pure functions of what is there now.
+update public.tasks t set project_id = s.project_id, state = s.state
+from (
+    select t.id, l.project_id,
+           case when t.deleted_at is not null or l.deleted_at is not null or p.deleted_at is not null then 'deleted'
+                when p.archived_at is not null then 'archived'
+                when t.completed_at is not null or t.status = 'completed' then 'completed'
+                else 'open' end as state
+    from public.tasks t left join public.task_lists l on l.id = t.task_list_id left join public.projects p on p.id = l.project_id
+) as s
+where s.id = t.id and (t.project_id, t.state) is distinct from (s.project_id, s.state)
+
+-- name: derive_task_types
+-- By the rule with the highest priority among those whose tag the task carries. What a person set stays.
+with best as (
+    select distinct on (b.task_id) b.task_id, r.task_type
+    from public.task_type_rules r
+    join public.tags g on lower(normalize(g.name, nfc)) = lower(normalize(r.tag, nfc)) and g.deleted_at is null
+    join public.task_tags b on b.tag_id = g.id
+    order by b.task_id, r.priority desc, r.id
+), typed as (
+    select t.id, coalesce(best.task_type, (select name from public.task_types where is_default)) as task_type
+    from public.tasks t left join best on best.task_id = t.id
+    where t.task_type_source = 'rule' or t.task_type is null
+)
+update public.tasks t set task_type = typed.task_type, task_type_source = 'rule'
+from typed
+where typed.id = t.id and (t.task_type, t.task_type_source) is distinct from (typed.task_type, 'rule')
+
+-- name: cursor
+select watermark, full_synced_at from ops.sync_cursors where source = 'teamwork' and resource = %(resource)s
+
+-- name: move_cursor
+-- Never back: a reading that was overtaken says nothing new.
+insert into ops.sync_cursors as c (source, resource, watermark, synced_at, full_synced_at, refused_deletions)
+values ('teamwork', %(resource)s, %(watermark)s, now(), case when %(full)s then now() end, coalesce(%(refused)s, 0))
+on conflict (source, resource) do update
+set watermark = greatest(c.watermark, excluded.watermark), synced_at = now(), full_synced_at = coalesce(excluded.full_synced_at, c.full_synced_at),
+    refused_deletions = coalesce(%(refused)s, c.refused_deletions), switched_off_at = null
+
+-- name: switch_off
+update ops.sync_cursors set switched_off_at = now() where source = 'teamwork' and switched_off_at is null
+
+-- name: excluded_projects
+select project_id from ops.excluded_projects where vendor = 'teamwork'
+
+-- name: directory_was_read
+select exists (select from ops.sync_cursors where source = 'teamwork' and resource = 'projects' and full_synced_at is not null)
+
+-- name: drop_included_projects
+delete from ops.excluded_projects where vendor = 'teamwork' and not project_id = any(%(ids)s)
+
+-- name: exclude_projects
+insert into ops.excluded_projects (vendor, project_id) select 'teamwork', unnest(%(ids)s::bigint[]) on conflict do nothing
+
+-- name: list_projects
+select teamwork_id, teamwork_project_id from public.task_lists where teamwork_id = any(%(ids)s)
+
+-- name: known_projects
+select teamwork_id from public.projects where teamwork_id = any(%(ids)s)
+
+-- name: task_projects
+select t.teamwork_id, l.teamwork_project_id from public.tasks t join public.task_lists l on l.teamwork_id = t.teamwork_task_list_id where t.teamwork_id = any(%(ids)s)
+
+-- name: purge_excluded
+-- What was stored before it was left out. Children first; bridges go with their rows.
+with gone as materialized (
+    select p.id, p.teamwork_id from public.projects p join ops.excluded_projects x on x.vendor = 'teamwork' and x.project_id = p.teamwork_id
+), lists as materialized (
+    select l.id, l.teamwork_id from public.task_lists l
+    where l.teamwork_project_id in (select x.project_id from ops.excluded_projects x where x.vendor = 'teamwork')
+), gone_tasks as materialized (
+    select t.id, t.teamwork_id from public.tasks t where t.task_list_id in (select id from lists)
+), comments as (
+    delete from public.task_comments c using gone_tasks t where c.task_id = t.id returning c.teamwork_id
+), times as (
+    delete from public.time_entries e
+    where e.task_id in (select id from gone_tasks) or e.teamwork_project_id in (select x.project_id from ops.excluded_projects x where x.vendor = 'teamwork')
+    returning e.teamwork_id
+), dead (kind, id) as (
+    select 'projects', teamwork_id from gone union all select 'task_lists', teamwork_id from lists union all select 'tasks', teamwork_id from gone_tasks
+    union all select 'comments', teamwork_id from comments union all select 'time_entries', teamwork_id from times
+)
+delete from ops.raw_records r using dead where r.source = 'teamwork' and r.kind = dead.kind and r.vendor_id = dead.id::text
