@@ -17,6 +17,7 @@
     ├── SuspectFileError     this one file is hostile, broken or too big: a result row, and on with the next
     └── ConfigurationError   a person must change a setting; nothing runs until then
         └── VendorRefusedError
+            └── VendorForbiddenError
 
 Every error says in one sentence what is wrong and in a second one what to do next.
 """
@@ -111,3 +112,7 @@ class ConfigurationError(IbhelmError):
 
 class VendorRefusedError(ConfigurationError):
     """The vendor refuses our token (401), or shows it less than it must (403)."""
+
+
+class VendorForbiddenError(VendorRefusedError):
+    """The vendor knows our token, but does not let it see or do this one thing (403)."""

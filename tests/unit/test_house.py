@@ -33,7 +33,7 @@ BROAD_EXCEPT_EDGES = {
     "resources/failures.py": "re-raises it, or the same without the secrets that it quotes",
 }
 # Errors that never leave their room; everything else is in errors.py, where callers look for it.
-ERRORS_OF_ONE_ROOM = {"MissingError": "objects"}
+ERRORS_OF_ONE_ROOM = {"MissingError": "objects", "OutOfBoundsError": "vendors"}
 
 
 @cache
