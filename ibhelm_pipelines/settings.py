@@ -97,6 +97,17 @@ class Settings(BaseSettings):
     webhooks_port: int = Field(
         8010, ge=0, le=65535, description="Port of the webhook receiver on 127.0.0.1; 0 takes a free one"
     )
+    teamwork_url: str | None = Field(None, description="Address of Teamwork, such as https://office.teamwork.com")
+    teamwork_token: SecretStr | None = Field(None, description="API key of a Teamwork user who sees every project")
+    teamwork_excluded_projects: SplitByComma | None = Field(
+        None, description="Ids of Teamwork projects that stay out, or `none`; must be said"
+    )
+    teamwork_excluded_companies: SplitByComma | None = Field(
+        None, description="Ids of companies in Teamwork whose projects and people stay out, or `none`; must be said"
+    )
+    teamwork_requests_per_minute: int = Field(
+        150, ge=1, description="Requests that Teamwork takes in a minute from all processes together"
+    )
     teamwork_webhook_secret: SecretStr | None = Field(None, description="Token that signs Teamwork's webhooks")
     missive_webhook_secret: SecretStr | None = Field(None, description="Validation secret of Missive's webhook rules")
 
@@ -108,7 +119,13 @@ class Settings(BaseSettings):
     )
     sentry_dsn: SecretStr | None = Field(None, description="Where errors in the code are reported (Sentry protocol)")
 
-    @field_validator("ignored_folders", "ignored_files", mode="before")
+    @field_validator(
+        "ignored_folders",
+        "ignored_files",
+        "teamwork_excluded_projects",
+        "teamwork_excluded_companies",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

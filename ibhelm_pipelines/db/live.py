@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Source = Literal["nas", "content", "teamwork", "missive"]
 
+NO_FOLDER = ""
+"""Folder in the outbox of an asset without partitions."""
+
 LIVE_CHANNEL = "ibhelm_inbox"
 """The channel of Postgres' NOTIFY on which workers hear that something waits; the payload is the source."""
 

@@ -92,26 +92,46 @@ select teamwork_id, teamwork_project_id from public.task_lists where teamwork_id
 -- name: known_projects
 select teamwork_id from public.projects where teamwork_id = any(%(ids)s)
 
+-- name: with_custom_values
+select distinct t.teamwork_id from public.tasks t join public.task_custom_values v on v.task_id = t.id where t.teamwork_id = any(%(ids)s)
+
 -- name: task_projects
 select t.teamwork_id, l.teamwork_project_id from public.tasks t join public.task_lists l on l.teamwork_id = t.teamwork_task_list_id where t.teamwork_id = any(%(ids)s)
 
--- name: purge_excluded
--- What was stored before it was left out. Children first; bridges go with their rows.
-with gone as materialized (
-    select p.id, p.teamwork_id from public.projects p join ops.excluded_projects x on x.vendor = 'teamwork' and x.project_id = p.teamwork_id
-), lists as materialized (
-    select l.id, l.teamwork_id from public.task_lists l
-    where l.teamwork_project_id in (select x.project_id from ops.excluded_projects x where x.vendor = 'teamwork')
-), gone_tasks as materialized (
-    select t.id, t.teamwork_id from public.tasks t where t.task_list_id in (select id from lists)
-), comments as (
-    delete from public.task_comments c using gone_tasks t where c.task_id = t.id returning c.teamwork_id
-), times as (
-    delete from public.time_entries e
-    where e.task_id in (select id from gone_tasks) or e.teamwork_project_id in (select x.project_id from ops.excluded_projects x where x.vendor = 'teamwork')
-    returning e.teamwork_id
-), dead (kind, id) as (
-    select 'projects', teamwork_id from gone union all select 'task_lists', teamwork_id from lists union all select 'tasks', teamwork_id from gone_tasks
-    union all select 'comments', teamwork_id from comments union all select 'time_entries', teamwork_id from times
+-- What was stored before its project was left out (purge_...): children first; bridges go with their rows.
+-- name: purge_comments
+delete from public.task_comments c using public.tasks t, public.task_lists l, ops.excluded_projects x
+where c.task_id = t.id and l.id = t.task_list_id and x.vendor = 'teamwork' and x.project_id = l.teamwork_project_id
+
+-- name: purge_time_entries
+delete from public.time_entries e
+where e.teamwork_project_id in (select x.project_id from ops.excluded_projects x where x.vendor = 'teamwork')
+   or e.task_id in (
+       select t.id from public.tasks t join public.task_lists l on l.id = t.task_list_id
+       join ops.excluded_projects x on x.vendor = 'teamwork' and x.project_id = l.teamwork_project_id
+   )
+
+-- name: purge_tasks
+delete from public.tasks t using public.task_lists l, ops.excluded_projects x
+where l.id = t.task_list_id and x.vendor = 'teamwork' and x.project_id = l.teamwork_project_id
+
+-- name: purge_task_lists
+delete from public.task_lists l using ops.excluded_projects x where x.vendor = 'teamwork' and x.project_id = l.teamwork_project_id
+
+-- name: purge_milestones
+delete from public.milestones m using ops.excluded_projects x where x.vendor = 'teamwork' and x.project_id = m.teamwork_project_id
+
+-- name: purge_projects
+delete from public.projects p using ops.excluded_projects x where x.vendor = 'teamwork' and x.project_id = p.teamwork_id
+
+-- name: purge_raw
+-- Bodies whose rows went just now.
+delete from ops.raw_records r
+where r.source = 'teamwork' and r.body is not null and r.error is null and (
+    r.kind = 'comments' and not exists (select from public.task_comments c where c.teamwork_id = r.vendor_id::bigint)
+    or r.kind = 'time_entries' and not exists (select from public.time_entries e where e.teamwork_id = r.vendor_id::bigint)
+    or r.kind = 'tasks' and not exists (select from public.tasks t where t.teamwork_id = r.vendor_id::bigint)
+    or r.kind = 'task_lists' and not exists (select from public.task_lists l where l.teamwork_id = r.vendor_id::bigint)
+    or r.kind = 'milestones' and not exists (select from public.milestones m where m.teamwork_id = r.vendor_id::bigint)
+    or r.kind = 'projects' and not exists (select from public.projects p where p.teamwork_id = r.vendor_id::bigint)
 )
-delete from ops.raw_records r using dead where r.source = 'teamwork' and r.kind = dead.kind and r.vendor_id = dead.id::text

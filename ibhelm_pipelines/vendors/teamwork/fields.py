@@ -29,14 +29,14 @@ def identifier(value: object) -> int | None:
     """Return an id; of a relation `{id, type}` its id; None for none.
 
     Raises:
-        ValueError: it is no number.
+        ValueError, TypeError: it is no number.
     """
     if isinstance(value, dict):
         value = value.get("id")
     if value in (None, "", 0, "0"):
         return None
     if isinstance(value, bool) or not isinstance(value, int | str):
-        raise ValueError(f"{value!r} is no id")
+        raise TypeError(f"{value!r} is no id")
     return int(value)
 
 

@@ -54,6 +54,7 @@ Reader = Callable[[Row, str], Record]
 
 
 def read_company(row: Row, _site: str) -> Record:
+    """Read a company."""
     return _record(
         row,
         name=_name(row),
@@ -69,6 +70,7 @@ def read_company(row: Row, _site: str) -> Record:
 
 
 def read_person(row: Row, _site: str) -> Record:
+    """Read somebody."""
     given, family = text(row.get("firstName")) or "", text(row.get("lastName")) or ""
     email = text(row.get("email"))
     return _record(
@@ -84,15 +86,18 @@ def read_person(row: Row, _site: str) -> Record:
 
 
 def read_team(row: Row, _site: str) -> Record:
+    """Read a team."""
     return _record(row, timed=False, name=_name(row), handle=text(row.get("handle")))
 
 
 def read_tag(row: Row, _site: str) -> Record:
+    """Read a tag."""
     project = reference(row, "projectId", "project")
     return _record(row, timed=False, name=_name(row), color=text(row.get("color")), teamwork_project_id=project)
 
 
 def read_project(row: Row, site: str) -> Record:
+    """Read a project."""
     record = _record(
         row,
         name=_name(row),
@@ -112,6 +117,7 @@ def read_project(row: Row, site: str) -> Record:
 
 
 def read_milestone(row: Row, _site: str) -> Record:
+    """Read a milestone."""
     return _record(
         row,
         name=_name(row),
@@ -123,6 +129,7 @@ def read_milestone(row: Row, _site: str) -> Record:
 
 
 def read_task_list(row: Row, _site: str) -> Record:
+    """Read a list of tasks."""
     return _record(
         row,
         name=_name(row),
@@ -136,6 +143,7 @@ def read_task_list(row: Row, _site: str) -> Record:
 
 
 def read_custom_field(row: Row, _site: str) -> Record:
+    """Read a field that the office added."""
     project = reference(row, "projectId", "project")
     return _record(
         row,
@@ -149,6 +157,7 @@ def read_custom_field(row: Row, _site: str) -> Record:
 
 
 def read_task(row: Row, site: str) -> Record:
+    """Read a task, and its tags, assignees, predecessors and custom values."""
     plain, html = formatted(row.get("description"), row.get("descriptionContentType"))
     record = _record(
         row,
@@ -179,6 +188,7 @@ def read_task(row: Row, site: str) -> Record:
 
 
 def read_comment(row: Row, _site: str) -> Record:
+    """Read a comment."""
     written = first(row, "htmlBody", "body")
     content_type = "HTML" if row.get("htmlBody") else row.get("contentType")
     plain, html = formatted(written, content_type)
@@ -192,6 +202,7 @@ def read_comment(row: Row, _site: str) -> Record:
 
 
 def read_time_entry(row: Row, _site: str) -> Record:
+    """Read time that somebody spent."""
     record = _record(
         row,
         description=text(row.get("description")),
@@ -212,12 +223,12 @@ def _record(row: Row, *, timed: bool = True, **values: Any) -> Record:
         raise ValueError("it has no id")
     if timed:
         values["created_at"] = moment(first(row, "createdAt", "dateCreated", "createdOn", "postedDateTime"))
-        values["updated_at"] = moment(first(row, *_UPDATED))
+        values["updated_at"] = moment(first(row, *UPDATED))
     values["deleted_at"] = _deleted_at(row)
     return Record(teamwork_id=number_, values=values)
 
 
-_UPDATED = ("updatedAt", "dateUpdated", "dateLastEdited", "dateEdited", "lastChangedOn", "lastUpdated")
+UPDATED = ("updatedAt", "dateUpdated", "dateLastEdited", "dateEdited", "lastChangedOn", "lastUpdated")
 
 
 def _deleted_at(row: Mapping[str, Any]) -> object:
@@ -249,7 +260,9 @@ def _assignees(row: Row) -> list[dict[str, Any]]:
 
 
 def _custom_values(row: Row) -> list[dict[str, Any]]:
-    values = {reference(each, "customfieldId", "customfield"): each.get("value") for each in row.get(CUSTOM_VALUES) or ()}
+    values = {
+        reference(each, "customfieldId", "customfield"): each.get("value") for each in row.get(CUSTOM_VALUES) or ()
+    }
     return [
         {"teamwork_custom_field_id": number_, "value": _plain(value)}
         for number_, value in values.items()

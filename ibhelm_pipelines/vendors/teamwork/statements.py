@@ -20,7 +20,7 @@ Statement = sql.Composed
 
 @cache
 def upsert(table: Table) -> Statement:
-    """Write rows (a JSON array, `rows`) where they differ; return id, whether new, and deletion before and after."""
+    """Write rows (a JSON array, `rows`) where they differ; return whether new, and deletion before and after."""
     template = """
         with old as materialized (
             select t.teamwork_id, t.deleted_at from {table} t
@@ -32,7 +32,7 @@ def upsert(table: Table) -> Statement:
         order by r.teamwork_id
         on conflict (teamwork_id) do update set {updates}
         where ({present}) is distinct from ({excluded})
-        returning t.teamwork_id, xmax = 0, (select old.deleted_at from old where old.teamwork_id = t.teamwork_id), t.deleted_at
+        returning xmax = 0, (select o.deleted_at from old o where o.teamwork_id = t.teamwork_id), t.deleted_at
     """
     return sql.SQL(template).format(
         table=_name(table.name),
@@ -101,12 +101,15 @@ def unseen(table: Table) -> Statement:
 @cache
 def bury(table: Table) -> Statement:
     """Mark rows as deleted that Teamwork knows no more."""
-    template = "update {table} set deleted_at = now() where teamwork_id = any(%(ids)s) and deleted_at is null returning teamwork_id"
+    template = """
+        update {table} set deleted_at = now() where teamwork_id = any(%(ids)s) and deleted_at is null returning 1
+    """
     return sql.SQL(template).format(table=_name(table.name))
 
 
 @cache
 def count_live(table: Table) -> Statement:
+    """Count what Teamwork has and did not delete."""
     return sql.SQL("select count(*) from {table} where deleted_at is null and teamwork_id is not null").format(
         table=_name(table.name)
     )
