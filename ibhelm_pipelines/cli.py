@@ -25,6 +25,7 @@ COMMANDS = {
     "init-share": "ibhelm_pipelines.cli_local:init_share",
     "scan": "ibhelm_pipelines.cli_scan:scan_command",
     "demo": "ibhelm_pipelines.demo.run:demo_command",
+    "simulate-teamwork": "ibhelm_pipelines.demo.teamwork.run:simulate_teamwork_command",
     "watch": "ibhelm_pipelines.cli_live:watch_command",
     "work": "ibhelm_pipelines.cli_live:work_command",
     "webhooks": "ibhelm_pipelines.cli_live:webhooks_command",

@@ -1,0 +1,229 @@
+"""The simulator as a server: an office, a thread with a port of its own on 127.0.0.1, and addresses to control it.
+
+    with TeamworkSimulator(seed=7, tasks=300) as teamwork:
+        requests.get(f"{teamwork.url}/projects/api/v3/tasks.json", auth=(teamwork.token, "x"), timeout=10)
+
+What controls the simulator stands below `/_simulator/`: it is never counted, never fails and asks for no token.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import socket
+import threading
+import time
+from dataclasses import asdict
+from random import Random
+from typing import TYPE_CHECKING, Any, Self
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+
+from ibhelm_pipelines.demo.teamwork.broken import AbruptProtocol
+from ibhelm_pipelines.demo.teamwork.faults import Faults, RequestLog
+from ibhelm_pipelines.demo.teamwork.gateway import Gateway
+from ibhelm_pipelines.demo.teamwork.mutations import mutate
+from ibhelm_pipelines.demo.teamwork.seed import seed_office
+from ibhelm_pipelines.demo.teamwork.state import Office
+from ibhelm_pipelines.demo.teamwork.switches import Switches
+from ibhelm_pipelines.demo.teamwork.truth import truth
+from ibhelm_pipelines.demo.teamwork.webhooks import Webhooks
+from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.local.ports import HOST
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.requests import Request
+
+TOKEN = "twp_simulated_key"  # noqa: S105 - the key of a made-up office
+RETRY_SECONDS = (60.0, 300.0, 600.0)
+"""The schedule of the vendor's older guide: 1, 5 and 10 minutes."""
+
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+_STOP_SECONDS = 1
+
+
+def _real_clock() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+class TeamworkSimulator:
+    """Teamwork.com with a made-up office in it; a context manager that starts and stops it.
+
+    Args:
+        seed: another seed makes another office; its projects are those of the demo NAS of that seed.
+        projects: how many, at least 3.
+        tasks: how many; there are half as many comments and half as many time entries.
+        switches: the vendor's habits, as far as they are unknown.
+        faults: what goes wrong; nothing by default.
+        token: the API key.
+        port: 0 takes a free one.
+        rate_limit: requests that the vendor allows in a window.
+        window_seconds: how long a window is.
+        clock: the vendor's clock.
+        monotonic: the clock of the request budget.
+        webhook_retry_seconds: pauses before a webhook is tried again.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 7,
+        projects: int = 6,
+        tasks: int = 200,
+        switches: Switches | None = None,
+        faults: Faults | None = None,
+        token: str = TOKEN,
+        port: int = 0,
+        rate_limit: int = 150,
+        window_seconds: float = 60.0,
+        clock: Callable[[], dt.datetime] = _real_clock,
+        monotonic: Callable[[], float] = time.monotonic,
+        webhook_retry_seconds: Sequence[float] = RETRY_SECONDS,
+    ) -> None:
+        self.token = token
+        self.office = Office(clock=clock, switches=switches)
+        seed_office(self.office, seed=seed, projects=projects, tasks=tasks)
+        self.webhooks = Webhooks(self.office, seed=seed, retry_seconds=webhook_retry_seconds)
+        self.webhooks.faults = lambda: self._gateway.faults
+        log = RequestLog(limit=rate_limit, window_seconds=window_seconds)
+        self._gateway = Gateway(self.office, self.webhooks, token=token, seed=seed, log=log, monotonic=monotonic)
+        self.faults = faults or Faults()
+        self._socket = _listen(port)
+        self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
+        self._server = _server(Starlette(routes=self._routes()))
+        self._thread = threading.Thread(target=self._serve, name="teamwork-simulator", daemon=True)
+
+    def start(self) -> Self:
+        """Serve from now on, and deliver webhooks."""
+        self.webhooks.start()
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Serve no more."""
+        self._server.should_exit = True
+        self._thread.join()
+        self.webhooks.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_error: object) -> None:
+        self.stop()
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong; set it to change it."""
+        return self._gateway.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        with self.office.lock:
+            self._gateway.faults = faults
+            self.office.skew_seconds = faults.clock_skew_seconds
+
+    @property
+    def switches(self) -> Switches:
+        """The vendor's habits; set it to change them."""
+        return self.office.switches
+
+    @switches.setter
+    def switches(self, switches: Switches) -> None:
+        with self.office.lock:
+            self.office.switches = switches
+
+    @property
+    def requests(self) -> RequestLog:
+        """What was asked for so far."""
+        return self._gateway.log
+
+    @property
+    def after_page(self) -> Callable[[], None] | None:
+        """Called after each page that is not the last, to move rows between the pages of one listing."""
+        return self._gateway.after_page
+
+    @after_page.setter
+    def after_page(self, hook: Callable[[], None] | None) -> None:
+        self._gateway.after_page = hook
+
+    def mutate(self, *, seed: int | str, count: int) -> list[str]:
+        """Let the office live: change it so many times; return what was done."""
+        return mutate(self.office, Random(f"{seed} mutations"), count)
+
+    def truth(self) -> dict[str, list[dict[str, Any]]]:
+        """Return what a perfect mirror would hold; `truth.py` says in which shape."""
+        return truth(self.office)
+
+    def _serve(self) -> None:
+        self._server.run(sockets=[self._socket])
+
+    def _routes(self) -> list[Route | Mount]:
+        control = [
+            Route("/truth", self._get_truth, methods=["GET"]),
+            Route("/mutate", self._post_mutate, methods=["POST"]),
+            Route("/faults", self._faults, methods=["GET", "PUT"]),
+            Route("/switches", self._switches, methods=["GET", "PUT"]),
+            Route("/requests", self._get_requests, methods=["GET"]),
+        ]
+        api = Route("/{path:path}", self._gateway.respond, methods=_METHODS)
+        return [Mount("/_simulator", routes=control), api]
+
+    async def _get_truth(self, _request: Request) -> Response:
+        return JSONResponse(self.truth())
+
+    async def _post_mutate(self, request: Request) -> Response:
+        wish = await request.json()
+        return JSONResponse({"done": self.mutate(seed=wish.get("seed", 0), count=int(wish.get("count", 1)))})
+
+    async def _faults(self, request: Request) -> Response:
+        if request.method == "PUT":
+            try:
+                self.faults = self.faults.changed(await request.json())
+            except ConfigurationError as error:
+                return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(asdict(self.faults))
+
+    async def _switches(self, request: Request) -> Response:
+        if request.method == "PUT":
+            try:
+                self.switches = self.switches.changed(await request.json())
+            except ConfigurationError as error:
+                return JSONResponse({"error": str(error)}, 400)
+        return JSONResponse(asdict(self.switches))
+
+    async def _get_requests(self, _request: Request) -> Response:
+        return JSONResponse(self.requests.as_counters())
+
+
+def _server(application: Starlette) -> uvicorn.Server:
+    application.router.redirect_slashes = False
+    config = uvicorn.Config(
+        application,
+        http=AbruptProtocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=_STOP_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"The simulator of Teamwork cannot listen on port {port} of {HOST}: {error.strerror}.",
+            next_step="Name another port, or 0 for a free one.",
+        ) from error
+    return listener

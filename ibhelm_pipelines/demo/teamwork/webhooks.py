@@ -1,0 +1,205 @@
+"""Webhooks of Teamwork.com: one for each event, signed, delivered from a thread of its own, retried, and switched off.
+
+After three events that nobody took, the vendor makes a webhook inactive and tells nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import heapq
+import hmac
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import requests
+
+from ibhelm_pipelines.demo.teamwork.faults import Faults
+from ibhelm_pipelines.demo.teamwork.webhook_bodies import flat_v2, v1_body, v2_body
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ibhelm_pipelines.demo.teamwork.state import Event, Office
+
+TIMEOUT_SECONDS = 5.0
+MAX_DISCARDED = 3
+USER_AGENT = "projects-webhooks/1.0"
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(kw_only=True)
+class Webhook:
+    """One webhook: its event, where it goes, and how it went so far."""
+
+    id: int
+    event: str
+    url: str
+    version: str = "1"
+    content_type: str = _FORM
+    token: str = ""
+    project_id: int | None = None
+    status: str = "ACTIVE"
+    discarded: int = 0
+    deliveries: list[Delivery] = field(default_factory=list)
+
+
+@dataclass(kw_only=True)
+class Delivery:
+    """One event on its way to one webhook."""
+
+    uuid: str
+    event: str
+    body: bytes
+    attempts: int = 0
+    answers: list[int] = field(default_factory=list)
+
+
+class Webhooks:
+    """All webhooks of the office, and the thread that delivers.
+
+    Args:
+        office: whose events are told.
+        seed: of the faults.
+        retry_seconds: pauses before each further attempt; when they are used up, the event is discarded.
+    """
+
+    def __init__(self, office: Office, *, seed: int, retry_seconds: Sequence[float]) -> None:
+        self._office, self._retry_seconds = office, tuple(retry_seconds)
+        self._rng = Random(f"{seed} webhooks")
+        self.faults: Callable[[], Faults] = Faults
+        self.hooks: dict[int, Webhook] = {}
+        self.enabled = True
+        self._next_id = 1_233
+        self._waiting: list[tuple[float, int, Webhook, Delivery]] = []
+        self._number = 0
+        self._changed = threading.Condition()
+        self._stopping = False
+        self._delivering = False
+        self._thread = threading.Thread(target=self._run, name="teamwork-webhooks", daemon=True)
+        office.listeners.append(self._on_event)
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Deliver nothing more."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify_all()
+        self._thread.join()
+
+    def add(self, *, event: str, url: str, **values: Any) -> Webhook:
+        """Install one."""
+        self._next_id += 1
+        hook = Webhook(id=self._next_id, event=event, url=url, **values)
+        self.hooks[hook.id] = hook
+        return hook
+
+    def redeliver(self, hook: Webhook, uuid: str) -> bool:
+        """Deliver something again by hand; return whether it is known."""
+        known = [delivery for delivery in hook.deliveries if delivery.uuid == uuid]
+        for delivery in known:
+            self._put(hook, delivery, 0.0)
+        return bool(known)
+
+    def waiting(self) -> int:
+        """Return how many deliveries are under way or still to be tried."""
+        with self._changed:
+            return len(self._waiting) + self._delivering
+
+    def _on_event(self, event: Event) -> None:
+        for hook in list(self.hooks.values()):
+            in_scope = hook.project_id in (None, event.project_id)
+            if hook.event == event.name and in_scope and hook.status == "ACTIVE" and self.enabled:
+                self._send(hook, event)
+
+    def _send(self, hook: Webhook, event: Event) -> None:
+        uuid = str(UUID(int=self._rng.getrandbits(128), version=4))
+        delivery = Delivery(uuid=uuid, event=event.name, body=_body(self._office, hook, event))
+        hook.deliveries.append(delivery)
+        faults, rng = self.faults(), self._rng
+        delay = 0.0
+        if rng.random() < faults.webhook_missing:
+            return
+        if rng.random() < faults.webhook_reordered:
+            delay = rng.random()
+        if rng.random() < faults.webhook_late:
+            delay = faults.webhook_late_seconds
+        self._put(hook, delivery, delay)
+        if rng.random() < faults.webhook_duplicate:
+            self._put(hook, delivery, delay + rng.random() / 10)
+
+    def _put(self, hook: Webhook, delivery: Delivery, delay: float) -> None:
+        with self._changed:
+            self._number += 1
+            heapq.heappush(self._waiting, (time.monotonic() + delay, self._number, hook, delivery))
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        with requests.Session() as session:
+            session.trust_env = False  # to this machine, past any proxy
+            while due := self._next():
+                self._attempt(session, *due)
+                with self._changed:
+                    self._delivering = False
+
+    def _next(self) -> tuple[Webhook, Delivery] | None:
+        """Wait for the next delivery that is due; None when all is over."""
+        with self._changed:
+            while not self._stopping:
+                wait = self._waiting[0][0] - time.monotonic() if self._waiting else None
+                if wait is not None and wait <= 0:
+                    _, _, hook, delivery = heapq.heappop(self._waiting)
+                    self._delivering = True
+                    return hook, delivery
+                self._changed.wait(wait)
+        return None
+
+    def _attempt(self, session: requests.Session, hook: Webhook, delivery: Delivery) -> None:
+        if hook.id not in self.hooks:
+            return
+        delivery.attempts += 1
+        delivery.answers.append(_post(session, hook, delivery))
+        if delivery.answers[-1] == 200:
+            return
+        if delivery.attempts <= len(self._retry_seconds):
+            self._put(hook, delivery, self._retry_seconds[delivery.attempts - 1])
+            return
+        hook.discarded += 1
+        if hook.discarded >= MAX_DISCARDED:
+            hook.status = "INACTIVE"
+
+
+def _post(session: requests.Session, hook: Webhook, delivery: Delivery) -> int:
+    """Return the status of the answer; 0 for none."""
+    headers = {
+        "Content-Type": hook.content_type,
+        "User-Agent": USER_AGENT,
+        "X-Projects-Event": delivery.event,
+        "X-Projects-Delivery": delivery.uuid,
+    }
+    if hook.token:
+        digest = hmac.new(hook.token.encode(), delivery.body, hashlib.sha256).hexdigest()
+        headers["X-Projects-Signature"] = digest
+    try:
+        answer = session.post(
+            hook.url, data=delivery.body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
+        )
+    except requests.RequestException:
+        return 0  # kept in the delivery's answers, and tried again
+    return answer.status_code
+
+
+def _body(office: Office, hook: Webhook, event: Event) -> bytes:
+    if hook.version != "2":
+        return urlencode(v1_body(event)).encode()
+    if hook.content_type == _FORM:
+        return urlencode(flat_v2(office, event)).encode()
+    return json.dumps(v2_body(office, event), ensure_ascii=False).encode()
