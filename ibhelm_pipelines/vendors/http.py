@@ -298,7 +298,7 @@ def _what_broke(error: BaseException) -> str:
     if isinstance(error, requests.Timeout) or isinstance(cause, TimeoutError):
         return "was silent for too long"
     verb = "cannot be reached" if _is_unconnected(error) else "broke off"
-    return f"{verb}: {(cause and cause.strerror) or type(error).__name__}"
+    return f"{verb}: {(cause and cause.strerror) or type(cause or error).__name__}"
 
 
 def _system_error(error: BaseException | None) -> OSError | None:
