@@ -75,7 +75,7 @@ def edit(office: Office, table: str, row: Row, by: int, verb: str = "UPDATED", *
     office.emit(table, verb, row, by)
 
 
-def set_custom_value(office: Office, table: str, row: Row, field_id: int, value: str | None, by: int) -> None:
+def set_custom_value(office: Office, table: str, row: Row, *, field_id: int, value: str | None, by: int) -> None:
     """Set the value of a custom field of a task or a project, or take it away."""
     values = {key: kept for key, kept in row["_values"].items() if key != field_id}
     if value is not None:
@@ -193,9 +193,7 @@ def move_task(office: Office, row: Row, tasklist_id: int, by: int) -> None:
         office.change("tasks", member, {"tasklistId": tasklist_id})
         office.touch("tasks", member, by)
         _follow(office, member["id"], project, by)
-    if row["parentTaskId"]:
-        office.subtasks[row["parentTaskId"]].discard(row["id"])
-        office.change("tasks", row, {"parentTaskId": None})
+    office.change("tasks", row, {"parentTaskId": None})
     office.emit("tasks", "MOVED", row, by)
 
 

@@ -117,7 +117,7 @@ class ApiV1:
 
     def _trash(self, call: Call) -> Reply:
         office = self._office
-        found = {
+        found: Row = {
             kind: [
                 {"id": str(row["id"]), "name": row["name"]}
                 for row in office.tables[table].values()
@@ -126,7 +126,7 @@ class ApiV1:
             for kind, table in _TRASH.items()
             if kind != "projects"
         }
-        return _ok(**found)
+        return Reply(body={"STATUS": "OK", **found})
 
     def _restore(self, call: Call) -> Reply:
         table = _TRASH.get(call.ids[0], "")

@@ -194,8 +194,8 @@ def is_readable_singly(office: Office, table: str, row: Row) -> bool:
 
 def _task_values(values: Row) -> Row:
     """The values of a task that may be written."""
-    plain = {key: values[key] for key in ("description", "priority", "progress", "tagIds") if key in values}
-    dates = {key: str(values[key])[:10] for key in ("startDate", "dueDate") if values.get(key)}
+    plain: Row = {key: values[key] for key in ("description", "priority", "progress", "tagIds") if key in values}
+    dates: Row = {key: str(values[key])[:10] for key in ("startDate", "dueDate") if values.get(key)}
     assignees = values.get("assignees")
-    users = {"assigneeUserIds": sorted(assignees.get("userIds", []))} if isinstance(assignees, dict) else {}
+    users: Row = {"assigneeUserIds": sorted(assignees.get("userIds", []))} if isinstance(assignees, dict) else {}
     return {**plain, **dates, **users}

@@ -148,8 +148,7 @@ class Gateway:
         seconds = max(math.ceil(wait), 1)
         reply = _error(path, 429, "Too Many Requests", TOO_MANY)
         retry = {"Retry-After": str(seconds)} if self._office.switches.retry_after else {}
-        response = self._written(Reply(status=429, body=reply.body, headers={**self._budget(0, seconds), **retry}))
-        return response
+        return self._written(Reply(status=429, body=reply.body, headers={**self._budget(0, seconds), **retry}))
 
     def _budget(self, remaining: int | None = None, seconds: int | None = None) -> dict[str, str]:
         """Say how many requests are left, in the spelling of the switch."""

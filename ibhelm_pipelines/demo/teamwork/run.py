@@ -32,6 +32,7 @@ _LIFE_BEGINS = "The office changes once every {} seconds; Ctrl-C ends it."
 @click.option("--webhook-token", default="", help="What they are signed with.")
 @click.option("--every", type=click.FloatRange(min=0.01), help="Let the office live: one change every so many seconds.")
 def simulate_teamwork_command(
+    *,
     port: int,
     seed: int,
     projects: int,

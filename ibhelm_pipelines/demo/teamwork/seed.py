@@ -125,12 +125,9 @@ def _companies(seeding: Seeding) -> None:
 
 
 def _people(seeding: Seeding) -> None:
-    firms = seeding.ids("companies", isOwner=False)
+    own, *firms = seeding.ids("companies")
     for index, name in enumerate([staff.name for staff in STAFF] + list(DRAUGHTSMEN)):
-        seeding.office.add("people", person(seeding, name, 1, "account", isAdmin=index == 0))
-    own = next(iter(seeding.office.tables["companies"]))
-    for row in seeding.office.tables["people"].values():
-        row["companyId"] = own
+        seeding.office.add("people", person(seeding, name, own, "account", isAdmin=index == 0))
     for index, name in enumerate(FIRM_CONTACTS):
         kind = "contact" if index % 3 == 0 else "account"
         row = person(seeding, name, firms[-1 - index % len(FIRMS)], kind, isClientUser=True)
@@ -275,13 +272,13 @@ def _tasks(seeding: Seeding, count: int) -> None:
     for number in range(count):
         tasklist, start = seeding.rng.choice(pools.lists)
         before = last_in.setdefault(tasklist, [])
-        row = _task(seeding, pools, number, tasklist, start, before)
+        row = _task(seeding, pools, number, tasklist=tasklist, start=start, before=before)
         before.append(row)
         if seeding.rng.random() < _BULK_SHARE:
             row["updatedAt"] = bulk_moment
 
 
-def _task(seeding: Seeding, pools: _Pools, number: int, tasklist: int, start: dt.date, before: list[Row]) -> Row:
+def _task(seeding: Seeding, pools: _Pools, number: int, *, tasklist: int, start: dt.date, before: list[Row]) -> Row:
     rng = seeding.rng
     created, by = seeding.moment(start), rng.choice(pools.people)
     template = rng.choice(wording.TASKS)
@@ -340,13 +337,13 @@ def _comments(seeding: Seeding, count: int) -> None:
         target = rng.choice(stones if kind == "milestone" else tasks)
         body = seeding.text(rng.choice(wording.COMMENTS))
         posted = seeding.later(target["createdOn" if kind == "milestone" else "createdAt"])
-        office.add("comments", comment(office, kind, target, body, rng.choice(people), posted))
+        office.add("comments", comment(office, kind, target, body, by=rng.choice(people), posted=posted))
         if rng.random() < 0.05:
             row = office.tables["comments"][max(office.tables["comments"])]
             row |= {"deleted": True, "dateDeleted": posted, "deletedBy": row["postedBy"]}
 
 
-def comment(office: Office, kind: str, target: Row, body: str, by: int, posted: str) -> Row:
+def comment(office: Office, kind: str, target: Row, body: str, *, by: int, posted: str) -> Row:
     """A comment on a task or a milestone."""
     return {
         "body": body,

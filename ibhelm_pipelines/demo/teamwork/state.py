@@ -137,6 +137,11 @@ class Office:
                 self.dependents[before].discard(row["id"])
             for before in values["predecessorIds"]:
                 self.dependents[before].add(row["id"])
+        if table == "tasks" and "parentTaskId" in values:
+            if row["parentTaskId"]:
+                self.subtasks[row["parentTaskId"]].discard(row["id"])
+            if values["parentTaskId"]:
+                self.subtasks[values["parentTaskId"]].add(row["id"])
         row.update(values)
         self.version += 1
 
@@ -163,16 +168,14 @@ class Office:
 
     def project_of(self, table: str, row: Row) -> int | None:
         """Return the id of the project that a row belongs to; a task knows it through its list only."""
-        if table == "projects":
-            return int(row["id"])
-        if table == "tasks":
-            return int(self.tables["task_lists"][row["tasklistId"]]["projectId"])
-        return row.get("projectId")
+        owner = self.tables["task_lists"][row["tasklistId"]] if table == "tasks" else row
+        project: int | None = owner.get("id" if table == "projects" else "projectId")
+        return project
 
     def in_deleted_project(self, table: str, row: Row) -> bool:
         """Return whether the row's project has vanished."""
         project = self.project_of(table, row)
-        return project is not None and table != "projects" and self.tables["projects"][project]["_gone"]
+        return table != "projects" and project is not None and bool(self.tables["projects"][project]["_gone"])
 
     def in_archived_project(self, table: str, row: Row) -> bool:
         """Return whether the row's project is archived."""

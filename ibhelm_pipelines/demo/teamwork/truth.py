@@ -7,8 +7,8 @@ tasks, comments and time_entries, a list of rows in order of `id`. A row has the
 - times are texts in UTC like `2025-10-15T22:12:53Z`, dates texts like `2025-10-15`; what is not there is None: no year
   1, no zero id (a time entry without a task has `taskId` None, a tag of no project `projectId` None);
 - links are sorted lists of ids, never None: tasks have `assigneeUserIds`, `assigneeTeamIds`, `assigneeCompanyIds`,
-  `tagIds`, `predecessorIds`, `subTaskIds`; projects and time entries `tagIds`; teams `userIds`; milestones `tasklistIds`
-  and `responsibleParties` ([{id, type}]); a link may name a row that is deleted;
+  `tagIds`, `predecessorIds`, `subTaskIds`; projects and time entries `tagIds`; teams `userIds`; milestones
+  `tasklistIds` and `responsibleParties` ([{id, type}]); a link may name a row that is deleted;
 - tasks and projects have `customFieldValues`: [{id, customfieldId, value, createdAt, createdBy}] by customfieldId;
 - tasks have `projectId`, which the vendor shows on their list only; projects have `archived`.
 

@@ -6,7 +6,7 @@ so); rows of a deleted list or an archived project are themselves unchanged and 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.demo.teamwork.state import CREATED, UPDATED, Office, Row, is_deleted
 
@@ -201,7 +201,7 @@ def _ordered(office: Office, table: str, rows: list[Row], query: Query) -> list[
     default = _DEFAULT_ORDERS.get(table, "id")
     honoured = table == "tasks" or office.switches.order_by_beyond_tasks
     order = query.text("orderBy", default).lower() if honoured else default
-    keys = {
+    keys: dict[str, Callable[[Row], Any]] = {
         "duedate": lambda row: row.get("dueDate") or "9999",
         "updatedat": lambda row: row[UPDATED[table]],
         "dateupdated": lambda row: row[UPDATED[table]],

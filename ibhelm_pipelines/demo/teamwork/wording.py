@@ -77,10 +77,14 @@ ODD_TASKS = (
 DESCRIPTIONS = (
     "",
     "<p>Bitte bis zum <strong>Jour fixe</strong> erledigen.</p>",
-    "<p>Siehe Plan <em>H-{level}-{number:02d}</em>. Maße am Bau prüfen!</p><ul><li>Gerät prüfen</li><li>Foto ablegen</li></ul>",
-    "<div>Telefonat mit {firm}: Lieferung verzögert sich um {number}&nbsp;Wochen &ndash; Mehrkosten 1.250,00&nbsp;&euro;</div>",
-    '<p>Raum {room}: 22&deg;C statt 20&deg;C gewünscht &amp; vom Bauherrn bestätigt 👍</p><br /><a href="https://example.org/?a=1&amp;b=2">Protokoll</a>',
-    "<p>K\u00e4lteleistung &lt; 6 kW, \u0394T = 6 K, \u2300 125 mm</p><table><tr><td>Vorlauf</td><td>6 \u00b0C</td></tr></table>",
+    "<p>Siehe Plan <em>H-{level}-{number:02d}</em>. Maße am Bau prüfen!</p>"
+    "<ul><li>Gerät prüfen</li><li>Foto ablegen</li></ul>",
+    "<div>Telefonat mit {firm}: Lieferung verzögert sich um {number}&nbsp;Wochen "
+    "&ndash; Mehrkosten 1.250,00&nbsp;&euro;</div>",
+    "<p>Raum {room}: 22&deg;C statt 20&deg;C gewünscht &amp; vom Bauherrn bestätigt 👍</p>"
+    '<br /><a href="https://example.org/?a=1&amp;b=2">Protokoll</a>',
+    "<p>K\u00e4lteleistung &lt; 6 kW, \u0394T = 6 K, \u2300 125 mm</p>"
+    "<table><tr><td>Vorlauf</td><td>6 \u00b0C</td></tr></table>",
 )
 COMMENTS = (
     "Erledigt, Protokoll liegt im Ordner.",
