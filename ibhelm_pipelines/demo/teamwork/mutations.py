@@ -165,7 +165,7 @@ def _edit_time(life: Life) -> int | None:
     row = life.pick("time_entries")
     if row is None:
         return None
-    values = {
+    values: Row = {
         "minutes": life.rng.randrange(5, 600, 5),
         "tagIds": life.tags((1, 1)),
         "isBillable": not row["isBillable"],

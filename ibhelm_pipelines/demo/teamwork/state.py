@@ -53,7 +53,9 @@ EVENT_NAMES = {
     "companies": "COMPANY",
 }
 CATEGORIES = {401: "Wärme und Kälte", 402: "Lüftung", 403: "Sanierung im Bestand"}
-_FIRST_IDS = {table: 1_000 * 7**position // 3 for position, table in enumerate(TABLES)} | {"tasks": 21_000_000}
+_FIRST_IDS: dict[str, int] = {table: 1_000 * 7**position // 3 for position, table in enumerate(TABLES)} | {
+    "tasks": 21_000_000
+}
 
 
 @dataclass(frozen=True, kw_only=True)
