@@ -16,6 +16,7 @@ import pytest
 import requests
 import structlog
 import tables
+from conftest import PIPELINE, PIPELINE_PASSWORD, TEMPLATE, fresh_database
 from scripted_server import Play, ScriptedServer, reply, reset
 
 from ibhelm_pipelines.errors import (
@@ -26,6 +27,7 @@ from ibhelm_pipelines.errors import (
     VendorRequestError,
     VendorUnavailableError,
 )
+from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.vendors.budget import Budget
 from ibhelm_pipelines.vendors.exchange import MAX_BYTES, OutOfBoundsError, exchange, open_session
 from ibhelm_pipelines.vendors.http import VendorClient
@@ -35,6 +37,19 @@ OURS = "Basic " + base64.b64encode(f"{TOKEN}:x".encode()).decode()
 GOOD = reply(200, {"tasks": []})
 NOON = "Sun, 22 Nov 2026 12:00:00 GMT"
 NOON_EPOCH = int(dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC).timestamp())
+
+
+@pytest.fixture(scope="module")
+def one_database(postgres: EmbeddedPostgres) -> Iterator[str]:
+    with fresh_database(postgres, template=TEMPLATE) as url:
+        yield postgres.url(url.rpartition("/")[2], user=PIPELINE, password=PIPELINE_PASSWORD)
+
+
+@pytest.fixture
+def database_url(one_database: str) -> str:
+    """One database for all of these, which need but one table of it, empty."""
+    tables.ask(one_database, "delete from ops.request_budgets")
+    return one_database
 
 
 @pytest.fixture
