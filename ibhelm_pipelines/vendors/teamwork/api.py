@@ -13,7 +13,7 @@ from ibhelm_pipelines.vendors.budget import Budget
 from ibhelm_pipelines.vendors.http import Answer, VendorClient
 from ibhelm_pipelines.vendors.teamwork.fields import Row, identifier, reference
 from ibhelm_pipelines.vendors.teamwork.records import CUSTOM_VALUES
-from ibhelm_pipelines.vendors.teamwork.resources import PAGE_ROWS, V3, Resource
+from ibhelm_pipelines.vendors.teamwork.resources import V3, Resource
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -65,7 +65,7 @@ class Api:
         """Yield the list page by page, as it is while it is read: rows may move from page to page meanwhile."""
         number, has_more = 1, True
         while has_more:
-            asked = {**resource.parameters, **(parameters or {}), "page": str(number), "pageSize": str(PAGE_ROWS)}
+            asked = {**resource.parameters, **(parameters or {}), "page": str(number), "pageSize": str(resource.page_rows)}
             answer = self._get(f"{resource.path}.json", asked)
             page = _page_v1(resource, answer, number) if resource.v1 else _page(resource, answer)
             yield page
@@ -119,14 +119,14 @@ def _page(resource: Resource, answer: Answer) -> Page:
     count = meta.get("count") if isinstance(meta, dict) else None
     if rows is None and meta is not None and not meta.get("hasMore") and not count:
         rows = []  # an empty list may be null, or missing; then its page says so
-    has_more = bool(meta.get("hasMore")) if meta is not None else len(rows or ()) >= PAGE_ROWS
+    has_more = bool(meta.get("hasMore")) if meta is not None else len(rows or ()) >= resource.page_rows
     return _with_included(answer, _rows(resource, rows), count=count, has_more=has_more)
 
 
 def _page_v1(resource: Resource, answer: Answer, number: int) -> Page:
     pages = answer.headers.get("X-Pages", "")
     rows = _rows(resource, answer.body.get(resource.key))
-    more = number < int(pages) if pages.isdigit() else len(rows) >= PAGE_ROWS
+    more = number < int(pages) if pages.isdigit() else len(rows) >= resource.page_rows
     return _with_included(answer, rows, has_more=more)
 
 

@@ -20,7 +20,7 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import BusyError, VendorForbiddenError, VendorMissingError, VendorUnavailableError
 from ibhelm_pipelines.vendors.teamwork import statements
 from ibhelm_pipelines.vendors.teamwork.fields import Row, first, identifier, moment
-from ibhelm_pipelines.vendors.teamwork.records import CUSTOM_VALUES, UPDATED
+from ibhelm_pipelines.vendors.teamwork.records import CREATED, CUSTOM_VALUES, UPDATED
 from ibhelm_pipelines.vendors.teamwork.resources import TASKS_RESOURCE
 from ibhelm_pipelines.vendors.teamwork.store import Counts
 
@@ -356,7 +356,7 @@ def _note(progress: _Progress, page: Page) -> None:
 def _updated(row: Row) -> dt.datetime | None:
     """When it last changed; a row whose time cannot be read does not move the cursor."""
     try:
-        return moment(first(row, *UPDATED))
+        return moment(first(row, *UPDATED, *CREATED))
     except ValueError:
         return None
 

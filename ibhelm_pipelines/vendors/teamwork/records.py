@@ -222,12 +222,13 @@ def _record(row: Row, *, timed: bool = True, **values: Any) -> Record:
     if number_ is None:
         raise ValueError("it has no id")
     if timed:
-        values["created_at"] = moment(first(row, "createdAt", "dateCreated", "createdOn", "postedDateTime"))
+        values["created_at"] = moment(first(row, *CREATED))
         values["updated_at"] = moment(first(row, *UPDATED))
     values["deleted_at"] = _deleted_at(row)
     return Record(teamwork_id=number_, values=values)
 
 
+CREATED = ("createdAt", "dateCreated", "createdOn", "postedDateTime")
 UPDATED = ("updatedAt", "dateUpdated", "dateLastEdited", "dateEdited", "lastChangedOn", "lastUpdated")
 
 

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.vendors.teamwork.tables import Table
 
 V3 = "/projects/api/v3"
-PAGE_ROWS = 500
-"""The most that Teamwork gives at once."""
+PAGE_ROWS, PAGE_ROWS_V1 = 500, 250
+"""The most that Teamwork gives at once, and its older API."""
 
 DIRECTORY, TASKS, COMMENTS, TIME = "teamwork_directory", "teamwork_tasks", "teamwork_comments", "teamwork_time"
 ASSETS = (DIRECTORY, TASKS, COMMENTS, TIME)
@@ -62,6 +62,10 @@ class Resource:
     @property
     def is_incremental(self) -> bool:
         return bool(self.order)
+
+    @property
+    def page_rows(self) -> int:
+        return PAGE_ROWS_V1 if self.v1 else PAGE_ROWS
 
     def single_path(self, number: int) -> str:
         return f"{self.path}/{number}.json"
@@ -197,7 +201,7 @@ COMMENTS_RESOURCE = Resource(
     single_keys=("comments", "comment"),
     table=tables.TASK_COMMENTS,
     read=records.read_comment,
-    parameters={**_EVERYWHERE, "objectTypes": "tasks", "showDeleted": "true"},
+    parameters={**_EVERYWHERE, "objectTypes": "tasks", "commentStatus": "all"},
     order="updatedat",
     only_object_type="task",
 )
