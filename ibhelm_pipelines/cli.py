@@ -29,6 +29,7 @@ COMMANDS = {
     "watch": "ibhelm_pipelines.cli_live:watch_command",
     "work": "ibhelm_pipelines.cli_live:work_command",
     "webhooks": "ibhelm_pipelines.cli_live:webhooks_command",
+    "teamwork-webhooks": "ibhelm_pipelines.cli_vendors:teamwork_webhooks",
 }
 
 

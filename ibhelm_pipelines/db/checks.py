@@ -175,6 +175,18 @@ LIVE_QUESTIONS = (
 )
 """Whether changes arrive within seconds; a scan neither causes nor cures that."""
 
+TEAMWORK_QUESTIONS = (
+    Question(
+        name="teamwork_webhook_switched_off",
+        asset="teamwork_tasks",
+        about="Every webhook that we installed in Teamwork is active, and stays so",
+        problem="{count} webhooks in Teamwork do not work, such as that of {event}: {status}.",
+        next_step="See whether {url} reaches `ibhelm webhooks` from outside, then run `ibhelm teamwork-webhooks install"
+        " {url}`. Changes come every few minutes meanwhile.",
+    ),
+)
+"""What a sync with Teamwork puts right, or has to report."""
+
 QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS
 
 

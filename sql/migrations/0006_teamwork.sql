@@ -374,11 +374,18 @@ comment on table ops.request_budgets is 'How many requests each vendor still tak
 
 create table ops.vendor_webhooks (
     vendor text not null,
-    webhook_id text not null,
-    event text not null,
     url text not null,
-    is_active boolean not null,
-    looked_at timestamptz not null,
-    primary key (vendor, webhook_id)
+    event text not null,
+    webhook_id text,
+    status text not null default 'not looked at yet',
+    is_active boolean not null default false,
+    looked_at timestamptz,
+    found_off_at timestamptz,
+    found_off_before timestamptz,
+    primary key (vendor, url, event)
 );
-comment on table ops.vendor_webhooks is 'Our webhooks as the vendor lists them: it switches them off without a word';
+comment on table ops.vendor_webhooks is 'The webhooks that we want of a vendor, noted before they are made, and what it says of them: it switches them off without a word';
+comment on column ops.vendor_webhooks.webhook_id is 'Nothing where the vendor has none';
+comment on column ops.vendor_webhooks.status is 'In the vendor''s word; missing where it has none; else why nobody knows';
+comment on column ops.vendor_webhooks.found_off_at is 'When it was last found switched off, and resumed';
+comment on column ops.vendor_webhooks.found_off_before is 'When that happened the time before: twice within two days, and our receiver cannot be reached';

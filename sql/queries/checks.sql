@@ -99,3 +99,11 @@ group by f.folder;
 select folder
 from unnest(%s::text[]) as gone (folder)
 where not exists (select from public.files f where f.folder = gone.folder and f.deleted_at is null);
+
+-- name: teamwork_webhook_switched_off
+-- Passes where none was ever installed. Resumed twice within two days says that our receiver cannot be reached, though all are active at this moment.
+select count(*) over (), event, url, case when is_active then 'switched off twice in two days' else status end as status, looked_at
+from ops.vendor_webhooks
+where vendor = 'teamwork' and looked_at is not null and (not is_active or found_off_before > clock_timestamp() - interval '2 days')
+order by is_active, event
+limit 100;
