@@ -10,6 +10,7 @@ import base64
 import binascii
 import json
 import math
+from email.utils import format_datetime
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ class Gateway:
         if fault == "too_many_requests":
             return self._too_many(path, self.faults.too_many_requests_seconds)
         if fault == "bad_gateway":
-            return Response(_BAD_GATEWAY, 502, media_type="text/html")
+            return Response(_BAD_GATEWAY, 502, self._headers(), media_type="text/html")
         if fault in {"server_error", "unavailable"}:
             status, title = {"server_error": (500, "Internal Server Error"), "unavailable": (503, "Unavailable")}[fault]
             return self._written(_error(path, status, title, "Something went wrong"))
@@ -98,7 +99,7 @@ class Gateway:
             self._between_pages()
         whole = bytes(response.body)
         if fault == "truncated_json" and reply.status == 200:
-            return Response(whole[: len(whole) // 2], 200, self._budget(), media_type="application/json")
+            return Response(whole[: len(whole) // 2], 200, self._headers(), media_type="application/json")
         return BrokenAnswer(whole, len(whole) // 2) if fault == "cut" and len(whole) > 1 else response
 
     def _reply(self, request: Request, body: bytes) -> Reply:
@@ -138,7 +139,7 @@ class Gateway:
             self.after_page()
 
     def _written(self, reply: Reply) -> Response:
-        headers = {**self._budget(), **reply.headers}
+        headers = {**self._headers(), **reply.headers}
         if reply.body is None:
             return Response(status_code=reply.status, headers=headers)
         text = json.dumps(reply.body, ensure_ascii=False, separators=(",", ":"))
@@ -148,10 +149,10 @@ class Gateway:
         seconds = max(math.ceil(wait), 1)
         reply = _error(path, 429, "Too Many Requests", TOO_MANY)
         retry = {"Retry-After": str(seconds)} if self._office.switches.retry_after else {}
-        return self._written(Reply(status=429, body=reply.body, headers={**self._budget(0, seconds), **retry}))
+        return self._written(Reply(status=429, body=reply.body, headers={**self._headers(0, seconds), **retry}))
 
-    def _budget(self, remaining: int | None = None, seconds: int | None = None) -> dict[str, str]:
-        """Say how many requests are left, in the spelling of the switch."""
+    def _headers(self, remaining: int | None = None, seconds: int | None = None) -> dict[str, str]:
+        """Say what time it is, and how many requests are left in the spelling of the switch."""
         switches = self._office.switches
         wait = math.ceil(self.log.seconds_to_reset(self._monotonic())) if seconds is None else seconds
         epoch = math.ceil(self._office.moment().timestamp()) if switches.rate_limit_reset == "epoch" else 0
@@ -161,7 +162,8 @@ class Gateway:
             "Reset": epoch + wait,
         }
         spell = str if switches.rate_limit_headers == "X-Rate-Limit" else str.lower
-        return {f"{switches.rate_limit_headers}-{spell(name)}": str(value) for name, value in values.items()}
+        budget = {f"{switches.rate_limit_headers}-{spell(name)}": str(value) for name, value in values.items()}
+        return {"Date": format_datetime(self._office.moment(), usegmt=True), **budget}
 
 
 def _error(path: str, status: int, title: str, detail: str) -> Reply:

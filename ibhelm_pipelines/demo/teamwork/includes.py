@@ -5,42 +5,46 @@ Rows may be missing there (a switch), except for values of custom fields, which 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from itertools import chain
 
 from ibhelm_pipelines.demo.teamwork.query import Query
 from ibhelm_pipelines.demo.teamwork.rows import FIELD_NAMES, render
 from ibhelm_pipelines.demo.teamwork.state import CATEGORIES, Office, Row
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
 Included = dict[str, dict[str, Row]]
 
+_Ids = Callable[[Office, list[Row]], Iterable[int | None]]
 _MISSING_EVERY = 4
 
 
-def _ids(key: str) -> Callable[[Office, Row], Iterable[int | None]]:
-    return lambda _office, row: row[key] if isinstance(row[key], list) else [row[key]]
+def _ids(key: str) -> _Ids:
+    """The ids that stand in the rows under a key, alone or in a list."""
+    return lambda _office, rows: chain.from_iterable(
+        row[key] if isinstance(row[key], list) else [row[key]] for row in rows
+    )
 
 
-def _project_of(table: str) -> Callable[[Office, Row], Iterable[int | None]]:
-    return lambda office, row: [office.project_of(table, row)]
+def _project_of(table: str) -> _Ids:
+    return lambda office, rows: [office.project_of(table, row) for row in rows]
 
 
-def _task_milestone(office: Office, row: Row) -> Iterable[int | None]:
-    return [office.tables["task_lists"][row["tasklistId"]]["milestoneId"]]
+def _task_milestones(office: Office, rows: list[Row]) -> Iterable[int | None]:
+    return [office.tables["task_lists"][row["tasklistId"]]["milestoneId"] for row in rows]
 
 
-def _comments_of(office: Office, row: Row) -> Iterable[int | None]:
+def _task_comments(office: Office, rows: list[Row]) -> Iterable[int | None]:
+    tasks = {row["id"] for row in rows}
     comments = office.tables["comments"].values()
-    return [each["id"] for each in comments if each["objectType"] == "task" and each["objectId"] == row["id"]]
+    return [each["id"] for each in comments if each["objectType"] == "task" and each["objectId"] in tasks]
 
 
-def _task_users(_office: Office, row: Row) -> Iterable[int | None]:
-    return [*row["assigneeUserIds"], row["createdBy"], row["updatedBy"], row["completedBy"], row["deletedBy"]]
+def _task_users(_office: Office, rows: list[Row]) -> Iterable[int | None]:
+    keys = ("createdBy", "updatedBy", "completedBy", "deletedBy")
+    return chain.from_iterable([*row["assigneeUserIds"], *(row[key] for key in keys)] for row in rows)
 
 
-_INCLUDES: dict[str, dict[str, tuple[str, Callable[[Office, Row], Iterable[int | None]]]]] = {
+_INCLUDES: dict[str, dict[str, tuple[str, _Ids]]] = {
     "tasks": {
         "projects": ("projects", _project_of("tasks")),
         "tasklists": ("task_lists", _ids("tasklistId")),
@@ -50,8 +54,8 @@ _INCLUDES: dict[str, dict[str, tuple[str, Callable[[Office, Row], Iterable[int |
         "teams": ("teams", _ids("assigneeTeamIds")),
         "companies": ("companies", _ids("assigneeCompanyIds")),
         "tags": ("tags", _ids("tagIds")),
-        "milestones": ("milestones", _task_milestone),
-        "comments": ("comments", _comments_of),
+        "milestones": ("milestones", _task_milestones),
+        "comments": ("comments", _task_comments),
     },
     "projects": {
         "companies": ("companies", _ids("companyId")),
@@ -99,7 +103,7 @@ def _follow(office: Office, table: str, rows: list[Row], path: str, found: Inclu
     target, ids_of = _INCLUDES.get(table, {}).get(head, ("", None))
     if ids_of is None:
         return
-    ids = sorted({row_id for row in rows for row_id in ids_of(office, row) if row_id is not None})
+    ids = sorted({row_id for row_id in ids_of(office, rows) if row_id is not None})
     others = [office.tables[target][row_id] for row_id in ids if not office.tables[target][row_id].get("_gone")]
     kind = "users" if target == "people" else FIELD_NAMES[target]
     shown = found.setdefault(kind, {})

@@ -24,11 +24,11 @@ _KEPT = {"projects": 3, "people": 5, "companies": 5, "task_lists": 4, "tags": 4,
 def mutate(office: Office, rng: Random, count: int) -> list[str]:
     """Change the office so many times; return what was done, in words for a person who looks for a fault."""
     done: list[str] = []
-    names, weights = list(_MUTATIONS), [weight for weight, _ in _MUTATIONS.values()]
+    names, weights = list(MUTATIONS), [weight for weight, _ in MUTATIONS.values()]
     with office.lock:
         while len(done) < count:
             name = rng.choices(names, weights=weights)[0]
-            row_id = _MUTATIONS[name][1](Life(office, rng))
+            row_id = MUTATIONS[name][1](Life(office, rng))
             if row_id is not None:
                 done.append(f"{name} {row_id}")
     return done
@@ -213,7 +213,7 @@ def _change_team(life: Life) -> int | None:
 
 
 _complete, _reopen = partial(_with, actions.complete), partial(_with, actions.reopen)
-_MUTATIONS: dict[str, tuple[float, Callable[[Life], int | None]]] = {
+MUTATIONS: dict[str, tuple[float, Callable[[Life], int | None]]] = {
     **TASK_MUTATIONS,
     "archive project": (1, _archive),
     "unarchive project": (1, _unarchive),

@@ -209,6 +209,7 @@ def _server(application: Starlette) -> uvicorn.Server:
         log_config=None,
         access_log=False,
         server_header=False,
+        date_header=False,  # the vendor's clock is ours to set
         timeout_graceful_shutdown=_STOP_SECONDS,
     )
     return uvicorn.Server(config)

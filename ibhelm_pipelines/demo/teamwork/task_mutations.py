@@ -150,7 +150,8 @@ def _assign(life: Life) -> int | None:
         return None
     key, table = life.rng.choice(tuple(zip(_ASSIGNEES, ("people", "teams", "companies"), strict=True)))
     ids = [each["id"] for each in life.office.live(table)]
-    actions.edit(life.office, "tasks", row, life.by, **{key: life.seeding.some(ids, (0, 2, 1))})
+    assigned: Row = {key: life.seeding.some(ids, (0, 2, 1))}
+    actions.edit(life.office, "tasks", row, life.by, **assigned)
     return int(row["id"])
 
 

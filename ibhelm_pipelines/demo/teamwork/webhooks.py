@@ -109,10 +109,10 @@ class Webhooks:
             self._put(hook, delivery, 0.0)
         return bool(known)
 
-    def waiting(self) -> int:
-        """Return how many deliveries are under way or still to be tried."""
+    def settle(self, seconds: float = 60.0) -> bool:
+        """Wait until nothing is under way and nothing is to be tried again; return whether that came in time."""
         with self._changed:
-            return len(self._waiting) + self._delivering
+            return self._changed.wait_for(lambda: not self._waiting and not self._delivering, seconds)
 
     def _on_event(self, event: Event) -> None:
         for hook in list(self.hooks.values()):
@@ -149,6 +149,7 @@ class Webhooks:
                 self._attempt(session, *due)
                 with self._changed:
                     self._delivering = False
+                    self._changed.notify_all()
 
     def _next(self) -> tuple[Webhook, Delivery] | None:
         """Wait for the next delivery that is due; None when all is over."""
