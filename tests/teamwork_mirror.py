@@ -108,7 +108,8 @@ MIRRORS = {
         table="task_comments",
         columns={"teamwork_task_id": "objectId", "teamwork_author_id": "postedBy", "created_at": "postedDateTime",
                  "updated_at": "dateLastEdited"},
-        hidden="exists (select from tasks k join projects p on p.id = k.project_id where k.id = t.task_id and p.deleted_at is not null)",
+        hidden="""exists (select from tasks k join projects p on p.id = k.project_id
+                          where k.id = t.task_id and p.deleted_at is not null)""",
         refers=(("task_id", "teamwork_task_id", "tasks"), ("author_id", "teamwork_author_id", "people")),
     ),
     "time_entries": Mirror(
@@ -124,7 +125,6 @@ MIRRORS = {
 }  # fmt: skip
 _CUSTOM_VALUES = """select t.teamwork_id, v.teamwork_custom_field_id, v.value from task_custom_values v
                     join tasks t on t.id = v.task_id"""
-_NAMES = {"people": "name"}
 
 
 def differences(settings: Settings, truth: dict[str, list[dict[str, Any]]]) -> list[str]:
@@ -138,12 +138,14 @@ def differences(settings: Settings, truth: dict[str, list[dict[str, Any]]]) -> l
 def _compare(url: str, name: str, mirror: Mirror, rows: list[dict[str, Any]]) -> list[str]:
     columns = [f"t.{column}" for column in mirror.columns]
     query = ", ".join(["t.teamwork_id", "t.deleted_at is not null", mirror.hidden, *columns, *mirror.links.values()])
-    ours = {row[0]: row for row in tables.ask(url, f"select {query} from {mirror.table} t where t.teamwork_id is not null")}
+    rows_of_ours = tables.ask(url, f"select {query} from {mirror.table} t where t.teamwork_id is not null")
+    ours = {row[0]: row for row in rows_of_ours}
     wanted = {row["id"]: row for row in rows if name != "comments" or row["objectType"] in ("task", "tasks")}
     found = [f"{name} {number}: invented" for number in sorted(set(ours) - set(wanted))]
     for number, row in wanted.items():
         if number not in ours:
-            if row["readable"]:
+            # What came and went with its project between two readings is in no list that anybody could read.
+            if row["readable"] and not row["project_deleted"]:
                 found.append(f"{name} {number}: lost ({row})")
             continue
         found += [f"{name} {number}: {each}" for each in _compare_row(mirror, row, ours[number])]
@@ -154,7 +156,8 @@ def _compare_row(mirror: Mirror, row: dict[str, Any], ours: tuple[Any, ...]) -> 
     _, is_deleted, is_hidden, *values = ours
     found = []
     if (is_deleted or is_hidden) != (row["deleted"] or row["project_deleted"]):
-        found.append(f"deleted is {is_deleted}, hidden {is_hidden}; it is {row['deleted']}, its project {row['project_deleted']}")
+        right = f"it is {row['deleted']}, its project {row['project_deleted']}"
+        found.append(f"deleted is {is_deleted}, hidden {is_hidden}; {right}")
     if not row["project_deleted"] and is_deleted != row["deleted"]:
         found.append(f"deleted is {is_deleted}; it is {row['deleted']}")
     if not row["readable"] or row["project_deleted"]:

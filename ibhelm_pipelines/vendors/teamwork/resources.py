@@ -224,4 +224,3 @@ RESOURCES = (
 )  # fmt: skip
 """Parents before their children, so that links are there at once; what comes out of order is linked later."""
 
-BY_NAME = {resource.name: resource for resource in RESOURCES}

@@ -11,7 +11,7 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.vendors.teamwork.api import Api, require_access
 from ibhelm_pipelines.vendors.teamwork.policy import Gate, Policy
 from ibhelm_pipelines.vendors.teamwork.reading import Reader, Report, Window
-from ibhelm_pipelines.vendors.teamwork.resources import ASSETS, BY_NAME, RESOURCES, Resource
+from ibhelm_pipelines.vendors.teamwork.resources import ASSETS, RESOURCES
 from ibhelm_pipelines.vendors.teamwork.store import Counts, Store
 
 if TYPE_CHECKING:
@@ -121,13 +121,13 @@ def sync_things(settings: Settings, things: Sequence[tuple[str, int]]) -> None:
 
     Raises: as `sync`; what was read before the error is stored and told.
     """
-    wanted: dict[Resource, list[int]] = {}
+    wanted: dict[str, list[int]] = {}
     for kind, number in things:
         if kind in KINDS:
-            wanted.setdefault(BY_NAME[KINDS[kind]], []).append(number)
+            wanted.setdefault(KINDS[kind], []).append(number)
     with _open(settings, tell=True) as (reader, store):
-        for resource in sorted(wanted, key=RESOURCES.index):
-            reader.read_things(resource, wanted[resource])
+        for resource in RESOURCES:
+            reader.read_things(resource, wanted.get(resource.name, ()))
         store.derive()
 
 
