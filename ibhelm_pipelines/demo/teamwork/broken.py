@@ -1,6 +1,6 @@
 """Answers that break off: half a body, half a connection, or none at all.
 
-uvicorn hides the connection from its applications, so our protocol keeps them by the client's address.
+uvicorn hides the connection from its applications, so our protocol keeps them by their two ends.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+_Ends = tuple[tuple[str, int], tuple[str, int]]
 _HANG_UP = struct.pack("ii", 1, 0)
 """Linger for no time: the peer sees a reset instead of an orderly end."""
 
@@ -24,16 +25,16 @@ _HANG_UP = struct.pack("ii", 1, 0)
 class AbruptProtocol(H11Protocol):
     """HTTP/1.1 whose connections can be broken from within an answer."""
 
-    open: ClassVar[dict[tuple[str, int], asyncio.Transport]] = {}
-    _client: tuple[str, int]
+    open: ClassVar[dict[_Ends, asyncio.Transport]] = {}
+    _ends: _Ends
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
-        self._client = tuple(transport.get_extra_info("peername")[:2])
-        self.open[self._client] = transport
+        self._ends = transport.get_extra_info("peername")[:2], transport.get_extra_info("sockname")[:2]
+        self.open[self._ends] = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.open.pop(self._client, None)
+        self.open.pop(self._ends, None)
         super().connection_lost(exc)
 
 
@@ -45,7 +46,7 @@ class BrokenAnswer(Response):
         self._sent = sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        transport = AbruptProtocol.open[tuple(scope["client"])]
+        transport = AbruptProtocol.open[tuple(scope["client"]), tuple(scope["server"])]
         if self._sent:
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             part: Any = self.body[: self._sent]

@@ -12,7 +12,7 @@ from ibhelm_pipelines.demo.teamwork.task_mutations import TASK_MUTATIONS
 from ibhelm_pipelines.demo.vocabulary import FIRM_CONTACTS, SITES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from random import Random
 
     from ibhelm_pipelines.demo.teamwork.state import Office, Row
@@ -21,10 +21,18 @@ _KEPT = {"projects": 3, "people": 5, "companies": 5, "task_lists": 4, "tags": 4,
 """So many live rows are never deleted, or the office would come to an end."""
 
 
-def mutate(office: Office, rng: Random, count: int) -> list[str]:
-    """Change the office so many times; return what was done, in words for a person who looks for a fault."""
+def mutate(office: Office, rng: Random, count: int, names: Sequence[str] = ()) -> list[str]:
+    """Change the office so many times; return what was done, in words for a person who looks for a fault.
+
+    Args:
+        office: what is changed.
+        rng: the dice.
+        count: how often.
+        names: kinds of changes; all when none is named.
+    """
     done: list[str] = []
-    names, weights = list(MUTATIONS), [weight for weight, _ in MUTATIONS.values()]
+    names = names or list(MUTATIONS)
+    weights = [MUTATIONS[name][0] for name in names]
     with office.lock:
         while len(done) < count:
             name = rng.choices(names, weights=weights)[0]
@@ -194,7 +202,9 @@ def _create_company(life: Life) -> int | None:
 
 def _create_tag(life: Life) -> int | None:
     name = f"{life.rng.choice(wording.TAGS)} {life.rng.randrange(100)}"
-    row: Row = {"name": name, "color": life.rng.choice(wording.COLORS), "projectId": None, "_gone": False}
+    project = life.pick("projects") if life.rng.random() < 0.3 else None
+    row: Row = {"name": name, "color": life.rng.choice(wording.COLORS), "projectId": project and project["id"]}
+    row["_gone"] = False
     return int(actions.create(life.office, "tags", row, life.by)["id"])
 
 

@@ -150,9 +150,18 @@ class TeamworkSimulator:
     def after_page(self, hook: Callable[[], None] | None) -> None:
         self._gateway.after_page = hook
 
-    def mutate(self, *, seed: int | str, count: int) -> list[str]:
-        """Let the office live: change it so many times; return what was done."""
-        return mutate(self.office, Random(f"{seed} mutations"), count)
+    def mutate(self, *, seed: int | str, count: int, names: Sequence[str] = ()) -> list[str]:
+        """Let the office live: change it so many times, in ways of these names; return what was done."""
+        return mutate(self.office, Random(f"{seed} mutations"), count, names)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the office and its webhooks, to be kept in a file."""
+        return {"office": self.office.as_json(), "webhooks": self.webhooks.as_json()}
+
+    def take(self, kept: dict[str, Any]) -> None:
+        """Go on from what `as_json` kept, before anybody asks."""
+        self.office.take(kept["office"])
+        self.webhooks.take(kept["webhooks"])
 
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """Return what a perfect mirror would hold; `truth.py` says in which shape."""

@@ -79,7 +79,7 @@ class Event:
 
 def iso(moment: dt.datetime) -> str:
     """Write a time as the vendor does: UTC, whole seconds."""
-    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
 
 
 class Office:
@@ -101,6 +101,25 @@ class Office:
         self.dependents: dict[int, set[int]] = defaultdict(set)
         self._next_ids = dict(_FIRST_IDS)
         self._next_value_id = 5_001
+
+    def as_json(self) -> dict[str, Any]:
+        """Return all of it in a shape that survives JSON."""
+        with self.lock:
+            tables = {table: [dict(row) for row in rows.values()] for table, rows in self.tables.items()}
+            return {"tables": tables, "next_ids": dict(self._next_ids), "next_value_id": self._next_value_id}
+
+    def take(self, kept: dict[str, Any]) -> None:
+        """Become the office that `as_json` kept, instead of this one."""
+        with self.lock:
+            self.subtasks.clear()
+            self.dependents.clear()
+            for table in TABLES:
+                self.tables[table].clear()
+                for row in kept["tables"][table]:
+                    if "_values" in row:
+                        row["_values"] = {int(field): value for field, value in row["_values"].items()}
+                    self.add(table, row)
+            self._next_ids, self._next_value_id = dict(kept["next_ids"]), kept["next_value_id"]
 
     def moment(self) -> dt.datetime:
         """The time by the vendor's clock, which may be wrong."""

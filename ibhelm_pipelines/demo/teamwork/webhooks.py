@@ -102,6 +102,17 @@ class Webhooks:
         self.hooks[hook.id] = hook
         return hook
 
+    def as_json(self) -> dict[str, Any]:
+        """Return what is installed in a shape that survives JSON; what was delivered is forgotten."""
+        hooks = [{**vars(hook), "deliveries": []} for hook in list(self.hooks.values())]
+        return {"hooks": hooks, "enabled": self.enabled, "next_id": self._next_id}
+
+    def take(self, kept: dict[str, Any]) -> None:
+        """Have what `as_json` kept. Ids of deliveries are drawn anew: receivers know those of the former life."""
+        self.hooks = {hook["id"]: Webhook(**hook) for hook in kept["hooks"]}
+        self.enabled, self._next_id = kept["enabled"], kept["next_id"]
+        self._rng = Random()
+
     def redeliver(self, hook: Webhook, uuid: str) -> bool:
         """Deliver something again by hand; return whether it is known."""
         known = [delivery for delivery in hook.deliveries if delivery.uuid == uuid]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -144,3 +147,17 @@ def test_a_port_that_is_taken_is_said_in_a_sentence(teamwork):
     port = int(teamwork.url.rpartition(":")[2])
     with pytest.raises(ConfigurationError, match="cannot listen on port"):
         TeamworkSimulator(tasks=1, port=port)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_says_its_address_and_ends_in_good_order(number):
+    command = [sys.executable, "-m", "ibhelm_pipelines.cli", "simulate-teamwork", "--port", "0", "--tasks", "20"]
+    with subprocess.Popen([*command, "--every", "0.05"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split(" at ")[1].split(",")[0]
+        assert requests.get(f"{url}/_simulator/requests", timeout=20).json()["limit"] == 150
+        rest = [process.stdout.readline() for _ in range(4)]
+        assert rest[0].rstrip().endswith("/_simulator/truth")
+        process.send_signal(number)
+        process.stdout.read()
+        assert process.wait(timeout=60) == 0

@@ -102,6 +102,15 @@ def test_after_any_life_the_api_says_the_same_as_the_truth_value_by_value(clock,
                 assert len(known) > 3
 
 
+def test_who_waits_and_who_is_below_agrees_with_who_is_waited_for_and_who_is_above(teamwork, asker):
+    teamwork.mutate(seed=5, count=400)
+    rows = {row["id"]: row for row in asker.rows("tasks", **everything("tasks"))}
+    for task_id, row in rows.items():
+        assert row["dependencyIds"] == sorted(each for each in rows if task_id in rows[each]["predecessorIds"])
+        assert row["subTaskIds"] == sorted(each for each in rows if rows[each]["parentTaskId"] == task_id)
+    assert sum(len(row["dependencyIds"]) for row in rows.values()) > 10
+
+
 def test_removed_last_links_are_gone_from_the_row(teamwork, asker):
     task = next(row for row in teamwork.office.live("tasks") if row["tagIds"])
     actions.edit(teamwork.office, "tasks", task, next(iter(teamwork.office.tables["people"])), tagIds=[])
