@@ -18,6 +18,7 @@ from ibhelm_pipelines.local.records import WEBSERVER, recorded
 from ibhelm_pipelines.objects.store import MAX_LINK_SECONDS, ObjectStore
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from rich.console import Console
@@ -52,6 +53,29 @@ def _totals_table(totals: dict[str, int]) -> Table:
         table.add_column(name, justify="right")
     table.add_row(*(f"{count:,}" for count in shown.values()))
     return table
+
+
+def print_teamwork(console: Console, settings: Settings, truth: Mapping[str, set[int]]) -> bool:
+    """Print how much of Teamwork the tables hold, and return whether that is what Teamwork itself shows.
+
+    Args:
+        console: where to.
+        settings: of the running stack.
+        truth: the ids that Teamwork shows, by what they are; empty where nobody can tell, and then nothing differs.
+    """
+    ours = {line["what"]: set(line["ids"]) for line in _ask(settings, "teamwork_shown")}
+    table = Table(title="What is there of Teamwork", title_justify="left")
+    names = list(truth) or sorted(ours)
+    for name in ("", *names):
+        table.add_column(name, justify="right" if name else "left")
+    if truth:
+        table.add_row("in Teamwork", *(f"{len(truth[name]):,}" for name in names))
+    table.add_row("in the tables", *(f"{len(ours.get(name, ())):,}" for name in names))
+    console.print(table)
+    different = [name for name in truth if truth[name] != ours.get(name, set())]
+    if different:
+        console.print(f"The two differ in {', '.join(different)}. `ibhelm sync teamwork --full` should put that right.")
+    return not different
 
 
 def _reasons_table(lines: list[dict[str, Any]]) -> Table:

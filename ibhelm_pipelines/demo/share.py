@@ -11,11 +11,15 @@ import hashlib
 import shlex
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.demo.office import MARKER, generate_office
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.local.state import prepare_state_folder, read_json, write_json, write_private
 from ibhelm_pipelines.settings import PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 PROJECTS = 24
 SEED = 7
@@ -50,9 +54,12 @@ class DemoShare:
         """Tie the state folder to this share."""
         state_dir = Path(self.state_dir)
         prepare_state_folder(state_dir)
-        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in self.environment.items()]
-        write_private(self.shell_file, "".join(lines))
         write_json(state_dir / _MEMORY, asdict(self))
+
+    def write_shell_file(self, environment: Mapping[str, str]) -> None:
+        """Write the variables with which a terminal sees this demo."""
+        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in environment.items()]
+        write_private(self.shell_file, "".join(lines))
 
 
 def own_share(nas: Path, state_dir: Path) -> DemoShare:

@@ -41,3 +41,24 @@ join public.files f on f.content_hash = c.hash and f.deleted_at is null
 where o.kind = 'thumbnail'
 order by (c.media_type like 'image/%' or c.media_type = 'application/pdf') desc, c.size_bytes desc
 limit 1;
+
+-- name: teamwork_shown
+-- The ids of all from Teamwork that a person sees: what is deleted, itself or with its project, is not.
+with hidden as (select id from public.projects where deleted_at is not null),
+     shown (what, id, project_id) as (
+    select 'projects', teamwork_id, id from public.projects where deleted_at is null
+    union all
+    select 'people', teamwork_id, null from public.people where deleted_at is null
+    union all
+    select 'task lists', teamwork_id, project_id from public.task_lists where deleted_at is null
+    union all
+    select 'tasks', teamwork_id, project_id from public.tasks where deleted_at is null
+    union all
+    select 'comments', c.teamwork_id, t.project_id from public.task_comments c left join public.tasks t on t.id = c.task_id where c.deleted_at is null
+    union all
+    select 'time entries', teamwork_id, project_id from public.time_entries where deleted_at is null
+)
+select what, array_agg(id) as ids
+from shown
+where id is not null and (project_id is null or project_id not in (select id from hidden))
+group by what;
