@@ -1,17 +1,24 @@
 """The questions of `ibhelm_pipelines.db.checks` as asset checks: without partitions, over the tables as they are now.
 
-One op answers them all and can be subset, because a job that selects one asset selects that asset's checks with it. The
-scan job answers them too, at its end, whether it went well or not, so that none stays green from an older day.
+An op that answers several can be subset, because a job that selects one asset selects that asset's checks with it. The
+jobs answer them too, at their end, whether they went well or not, so that none stays green from an older day.
 """
 
 # No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
-from ibhelm_pipelines.db.checks import QUESTIONS, Answer, Question, ask
+from ibhelm_pipelines.db.checks import (
+    FILE_QUESTIONS,
+    LIVE_QUESTIONS,
+    TEAMWORK_QUESTIONS,
+    Answer,
+    Question,
+    ask,
+)
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.settings import Settings
 from resources.platform import Platform
@@ -19,22 +26,43 @@ from resources.platform import Platform
 SEVERITIES = {"error": dg.AssetCheckSeverity.ERROR, "warning": dg.AssetCheckSeverity.WARN}
 
 
-@dg.multi_asset_check(
-    specs=[dg.AssetCheckSpec(q.name, asset=q.asset, description=q.about) for q in QUESTIONS], can_subset=True
-)
-def file_checks(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
-    """Ask the selected questions."""
-    selected = {(key.asset_key.to_user_string(), key.name) for key in context.selected_asset_check_keys}
-    with platform.working(context, asset="file_checks") as settings:
-        answers = answer([q for q in QUESTIONS if (q.asset, q.name) in selected], settings)
-    for one in answers:
-        yield dg.AssetCheckResult(check_name=one.question.name, **_result(one))
+def _checks(name: str, questions: Sequence[Question]) -> dg.AssetChecksDefinition:
+    @dg.multi_asset_check(
+        name=name,
+        specs=[dg.AssetCheckSpec(q.name, asset=q.asset, description=q.about) for q in questions],
+        can_subset=True,
+    )
+    def ask_selected(context: dg.AssetCheckExecutionContext, platform: Platform) -> Iterator[dg.AssetCheckResult]:
+        selected = {(key.asset_key.to_user_string(), key.name) for key in context.selected_asset_check_keys}
+        with platform.working(context, asset=name) as settings:
+            answers = answer([q for q in questions if (q.asset, q.name) in selected], settings)
+        for one in answers:
+            yield dg.AssetCheckResult(check_name=one.question.name, **_result(one))
+
+    return ask_selected
 
 
-def evaluations(settings: Settings) -> Iterator[dg.AssetCheckEvaluation]:
-    """Answer all questions for an op that is no asset check itself."""
-    for one in answer(QUESTIONS, settings):
+file_checks = _checks("file_checks", FILE_QUESTIONS + LIVE_QUESTIONS)
+teamwork_checks = _checks("teamwork_checks", TEAMWORK_QUESTIONS)
+
+
+def evaluations(questions: Sequence[Question], settings: Settings) -> Iterator[dg.AssetCheckEvaluation]:
+    """Answer these questions for an op that is no asset check itself."""
+    for one in answer(questions, settings):
         yield dg.AssetCheckEvaluation(check_name=one.question.name, **_result(one))
+
+
+def news_of(
+    instance: dg.DagsterInstance, questions: Sequence[Question], settings: Settings
+) -> Iterator[dg.AssetCheckEvaluation]:
+    """Answer likewise, but without what Dagster knows: that all is still well."""
+    keys = [dg.AssetCheckKey(dg.AssetKey(question.asset), question.name) for question in questions]
+    known = instance.event_log_storage.get_latest_asset_check_execution_by_key(keys)
+    for evaluation in evaluations(questions, settings):
+        record = known.get(evaluation.asset_check_key)
+        newest = record.evaluation if record else None
+        if not (evaluation.passed and newest is not None and newest.passed):
+            yield evaluation
 
 
 def answer(questions: Iterable[Question], settings: Settings) -> list[Answer]:

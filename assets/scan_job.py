@@ -7,19 +7,18 @@ to tell: where something changed or failed, that were never told of, or all of t
 
 # No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from pydantic import Field
 
 from assets.checks import evaluations
+from assets.job_report import Event, reported
 from assets.reporting import Numbers, derived_row_counts, scan_numbers, step_numbers
 from ibhelm_pipelines.content.steps import Step, run_step
-from ibhelm_pipelines.errors import IbhelmError
+from ibhelm_pipelines.db.checks import QUESTIONS
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
 from resources.lanes import LANE_TAG, SCAN_JOB
@@ -32,8 +31,6 @@ LONGEST_RUN_SECONDS = 7 * 24 * 3600
 
 _TELLING = ("new", "changed", "moved", "deleted", "restored", "failed", "done")
 """Counts that make a folder worth an event after a quick scan."""
-
-Event = dg.AssetMaterialization | dg.AssetCheckEvaluation
 
 
 class ScanConfig(dg.Config):
@@ -52,15 +49,8 @@ def scan_and_derive(context: dg.OpExecutionContext, config: ScanConfig, platform
     """Scan, store, preview, read; tell Dagster of each; then ask what could be wrong, however it went."""
     summary: dict[str, Any] = {"run_id": context.run_id}
     with platform.working(context, asset=SCAN_JOB, folders=config.folders) as settings:
-        try:
-            yield from _work(context, config, settings, summary)
-        except IbhelmError as error:
-            summary["error"] = str(error)
-            yield from evaluations(settings)
-            raise
-        finally:
-            _write_summary(config.report_path, summary)
-        yield from evaluations(settings)
+        work = _work(context, config, settings, summary)
+        yield from reported(work, summary, config.report_path, lambda: evaluations(QUESTIONS, settings))
 
 
 @dg.job(name=SCAN_JOB, tags={LANE_TAG: "scan", "dagster/max_runtime": str(LONGEST_RUN_SECONDS)})
@@ -94,8 +84,3 @@ def _tell(
     for folder, folder_numbers in numbers.items():
         if config.deep or folder not in told or any(folder_numbers.get(name) for name in _TELLING):
             yield dg.AssetMaterialization(asset, partition=folder, metadata={**folder_numbers, **common})
-
-
-def _write_summary(path: str, summary: Mapping[str, Any]) -> None:
-    if path:
-        Path(path).write_text(json.dumps(summary), encoding="utf-8")

@@ -24,6 +24,7 @@ COMMANDS = {
     "migrate": "ibhelm_pipelines.cli_local:migrate",
     "init-share": "ibhelm_pipelines.cli_local:init_share",
     "scan": "ibhelm_pipelines.cli_scan:scan_command",
+    "sync": "ibhelm_pipelines.cli_sync:sync_command",
     "demo": "ibhelm_pipelines.demo.run:demo_command",
     "simulate-teamwork": "ibhelm_pipelines.demo.teamwork.run:simulate_teamwork_command",
     "watch": "ibhelm_pipelines.cli_live:watch_command",

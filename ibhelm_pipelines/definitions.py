@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.checks import file_checks
+from assets.checks import file_checks, teamwork_checks
 from assets.content import extracted_text, thumbnails
 from assets.drain_job import drain_job
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
 from assets.retention import retention_job
 from assets.scan_job import scan_job
+from assets.sync_job import teamwork_sync_job
+from assets.teamwork import TEAMWORK, teamwork_comments, teamwork_directory, teamwork_tasks, teamwork_time
 from resources.platform import Platform
 from sensors.alerts import alerts
 from sensors.folders import folder_partitions
@@ -18,13 +20,16 @@ from sensors.heartbeats import schedule_heartbeats
 from sensors.inbox_drain import inbox_drain
 from sensors.live_events import live_events
 from sensors.lost_runs import lost_runs
-from sensors.schedules import deep_scan, quick_scan, retention_schedule
+from sensors.schedules import deep_scan, quick_scan, retention_schedule, teamwork_full_sync, teamwork_quick_sync
 
 defs = dg.Definitions(
-    assets=[NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text],
-    asset_checks=[file_checks],
-    jobs=[scan_job, drain_job, retention_job],
-    schedules=[quick_scan, deep_scan, retention_schedule],
+    assets=[
+        *(NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text),
+        *(TEAMWORK, teamwork_directory, teamwork_tasks, teamwork_comments, teamwork_time),
+    ],
+    asset_checks=[file_checks, teamwork_checks],
+    jobs=[scan_job, teamwork_sync_job, drain_job, retention_job],
+    schedules=[quick_scan, deep_scan, teamwork_quick_sync, teamwork_full_sync, retention_schedule],
     sensors=[live_events, inbox_drain, folder_partitions, lost_runs, alerts, schedule_heartbeats],
     resources={"platform": Platform()},
     # One process per run: a process per step would cost 1.6 CPU seconds each, and parallel work happens inside the

@@ -11,7 +11,7 @@ import dagster as dg
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import IbhelmError
-from ibhelm_pipelines.live.lanes import sources
+from ibhelm_pipelines.live.lanes import lanes_on, sources
 from resources.lanes import DRAIN_JOB
 from resources.platform import Platform
 from sensors.schedules import IN_FLIGHT
@@ -44,5 +44,7 @@ def _count_neglected(platform: Platform) -> int:
         connect(settings.require_database_url(), application="sensor", autocommit=True) as connection,
         translated_errors(),
     ):
-        [(count,)] = connection.execute(load_queries("inbox")["neglected"], {"sources": sources()}).fetchall()
+        [(count,)] = connection.execute(
+            load_queries("inbox")["neglected"], {"sources": sources(lanes_on(settings))}
+        ).fetchall()
     return int(count)

@@ -1,4 +1,5 @@
-"""Tells Dagster what the live lane did: one materialisation for each asset and folder of a tick, without any run.
+"""Tells Dagster what the live lane did: one materialisation for each asset and folder of a tick, without any run; one
+for an asset that has no folders.
 
 Reads `ops.outbox` in the order of commits (ibhelm_pipelines/live/outbox.py) and at most so much that a tick stays below
 5 s; what is left comes with the next ticks. The daemon stores the events and then the cursor: only when it dies in
@@ -13,9 +14,11 @@ import dagster as dg
 
 from ibhelm_pipelines.content.ledger import ASSETS
 from ibhelm_pipelines.db.connect import Connection, connect, translated_errors
+from ibhelm_pipelines.db.live import NO_FOLDER
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.live.outbox import Cursor, News, count_live_files, forget_told, read_news
+from ibhelm_pipelines.vendors.teamwork.row_counts import count_rows
 from resources.partitions import FOLDERS, FOLDERS_NAME
 from resources.platform import Platform
 
@@ -48,7 +51,7 @@ def _tick(context: dg.SensorEvaluationContext, settings: Settings) -> dg.SensorR
         news = read_news(connection, told)
         if news.continues(told):
             forget_told(connection, told)
-        live = count_live_files(connection, {folder for _, folder in news.events})
+        live = count_live_files(connection, {folder for _, folder in news.events if folder != NO_FOLDER})
         events = list(_events(connection, news, live))
     if not events:
         return dg.SensorResult(skip_reason=_why_nothing(news), cursor=str(news.cursor))
@@ -67,8 +70,11 @@ def _events(connection: Connection, news: News, live: dict[str, int]) -> Iterato
         for asset, step in STEPS.items()
     }
     for (asset, folder), counts in news.events.items():
-        rows = {ROW_COUNT: row_counts[asset].get(folder, 0)} if asset in row_counts else {}
-        yield dg.AssetMaterialization(asset, partition=folder, metadata={**counts, **rows, "via": "live"})
+        if folder == NO_FOLDER:
+            rows = {ROW_COUNT: count_rows(connection, asset)}
+        else:
+            rows = {ROW_COUNT: row_counts[asset].get(folder, 0)} if asset in row_counts else {}
+        yield dg.AssetMaterialization(asset, partition=folder or None, metadata={**counts, **rows, "via": "live"})
 
 
 def _derived(connection: Connection, step: str, folders: list[str]) -> dict[str, int]:

@@ -16,8 +16,8 @@ import dagster as dg
 
 from ibhelm_pipelines.alerts.conditions import RUN_PREFIX, Condition
 from ibhelm_pipelines.alerts.message import local_time
-from resources.lanes import DEEP_TAG, FOLDER_ASSETS, SCAN_JOB
-from sensors.schedules import IN_FLIGHT, SCAN_OP
+from resources.lanes import DEEP_TAG, FOLDER_ASSETS, FULL_TAG, SCAN_JOB, TEAMWORK_ASSETS, TEAMWORK_SYNC_JOB
+from sensors.schedules import IN_FLIGHT, SCAN_OP, SYNC_OP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,6 +34,12 @@ MOST_REASONS = 10
 LONGEST_NAME = 150
 
 ASSET_JOB = "__ASSET_JOB"
+ASSETS_OF = {SCAN_JOB: FOLDER_ASSETS, TEAMWORK_SYNC_JOB: TEAMWORK_ASSETS}
+"""Jobs that do the work of assets too."""
+
+THOROUGH_TAGS = {SCAN_JOB: DEEP_TAG, TEAMWORK_SYNC_JOB: FULL_TAG}
+"""Jobs whose thorough runs have to be found among many quick ones, by this tag."""
+
 PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 
 
@@ -42,9 +48,10 @@ class Work:
     """What a run was to do.
 
     Attributes:
+        deep: whether a scan was a deep one, a sync a full one.
         folders: which folders a scan was asked for; None is the whole share.
         assets: which assets; empty for a job that is none of assets.
-        partitions: the partition, or the ends of a range of them.
+        partitions: the partition, or the ends of a range of them; of a sync what a backfill was asked for.
     """
 
     job: str
@@ -56,29 +63,40 @@ class Work:
     @classmethod
     def of(cls, run: dg.DagsterRun) -> Work:
         if run.job_name == SCAN_JOB:
-            config = _scan_config(run.run_config)
+            config = _config(run.run_config, SCAN_OP)
             folders = config.get("folders")
             return cls(
                 job=run.job_name,
                 deep=bool(config.get("deep")),
                 folders=None if folders is None else frozenset(folders),
             )
+        if run.job_name == TEAMWORK_SYNC_JOB:
+            config = _config(run.run_config, SYNC_OP)
+            window = tuple(f"{name} {config[name]}" for name in ("projects", "since", "until") if config.get(name))
+            return cls(job=run.job_name, deep=bool(config.get("full")), partitions=window)
         assets = frozenset(key.to_user_string() for key in run.asset_selection or ())
         partitions = tuple(run.tags[tag] for tag in PARTITION_TAGS if tag in run.tags)
         return cls(job=run.job_name, assets=assets, partitions=partitions)
 
     def includes(self, other: Work) -> bool:
         """Return whether whoever has done this has done that too."""
-        if self.job == SCAN_JOB and other.job == ASSET_JOB:
-            return self.folders is None and bool(other.assets) and other.assets <= FOLDER_ASSETS
-        if self.job != other.job or self.partitions != other.partitions:
+        if self.job in ASSETS_OF and other.job == ASSET_JOB:
+            whole = self.folders is None and not self.partitions
+            return whole and bool(other.assets) and other.assets <= ASSETS_OF[self.job]
+        if self.job != other.job:
+            return False
+        if self.job == TEAMWORK_SYNC_JOB and self.deep:
+            return True
+        if self.partitions != other.partitions:
             return False
         all_folders = self.folders is None or (other.folders is not None and other.folders <= self.folders)
         return all_folders and (self.deep or not other.deep) and self.assets >= other.assets
 
     def __str__(self) -> str:
         name = ", ".join(sorted(self.assets)) or self.job
-        parts = [*(["deep"] if self.deep else []), *sorted(self.folders or ()), *self.partitions]
+        # A full sync that failed after a quick one, of the same cause as a rule, is the same trouble to people.
+        how = ["deep"] if self.deep and self.job == SCAN_JOB else []
+        parts = [*how, *sorted(self.folders or ()), *self.partitions]
         text = f"{name} ({', '.join(parts)})" if parts else name
         if len(text) <= LONGEST_NAME:
             return text
@@ -101,14 +119,14 @@ def run_conditions(
     if not standing:
         return ()
     done = _successes(instance, standing)
-    groups: dict[Work, list[dg.RunRecord]] = {}
+    groups: dict[str, list[dg.RunRecord]] = {}
     for record in standing:
         work = Work.of(record.dagster_run)
         if not any(_later(success, record) and Work.of(success.dagster_run).includes(work) for success in done):
-            groups.setdefault(work, []).append(record)
+            groups.setdefault(str(work), []).append(record)
     return tuple(
-        _condition(instance, work, records, with_reason=number < MOST_REASONS)
-        for number, (work, records) in enumerate(groups.items())
+        _condition(instance, name, records, with_reason=number < MOST_REASONS)
+        for number, (name, records) in enumerate(groups.items())
     )
 
 
@@ -148,16 +166,16 @@ def _about_to_be_retried(record: dg.RunRecord, now: dt.datetime) -> bool:
 
 
 def _successes(instance: dg.DagsterInstance, failed: Iterable[dg.RunRecord]) -> list[dg.RunRecord]:
-    """Return runs that may have done since what failed: the newest of each job, and the newest deep scans."""
+    """Return runs that may have done since what failed: the newest of each job, and the newest thorough ones."""
     jobs = {record.dagster_run.job_name for record in failed}
     oldest = min(map(_ended, failed))
     success = {"statuses": [dg.DagsterRunStatus.SUCCESS], "updated_after": oldest}
     found: list[dg.RunRecord] = []
-    for job in sorted(jobs | ({SCAN_JOB} if ASSET_JOB in jobs else set())):
+    for job in sorted(jobs | (set(ASSETS_OF) if ASSET_JOB in jobs else set())):
         limit = MOST_RUNS if job == ASSET_JOB else MOST_SUCCESSES
         found += _records(instance, job_name=job, limit=limit, **success)
-    if SCAN_JOB in jobs:
-        found += _records(instance, job_name=SCAN_JOB, tags={DEEP_TAG: "true"}, limit=MOST_SUCCESSES, **success)
+    for job in sorted(jobs & set(THOROUGH_TAGS)):
+        found += _records(instance, job_name=job, tags={THOROUGH_TAGS[job]: "true"}, limit=MOST_SUCCESSES, **success)
     return found
 
 
@@ -178,23 +196,21 @@ def _moment(seconds: float | None) -> dt.datetime | None:
     return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
-def _scan_config(run_config: Any) -> dict[str, Any]:
-    config = run_config.get("ops", {}).get(SCAN_OP, {}).get("config") or {}
+def _config(run_config: Any, op: str) -> dict[str, Any]:
+    config = run_config.get("ops", {}).get(op, {}).get("config") or {}
     return dict(config)
 
 
-def _condition(
-    instance: dg.DagsterInstance, work: Work, records: list[dg.RunRecord], *, with_reason: bool
-) -> Condition:
+def _condition(instance: dg.DagsterInstance, name: str, records: list[dg.RunRecord], *, with_reason: bool) -> Condition:
     newest, oldest = max(records, key=_ended), min(records, key=_ended)
     times = f", {len(records)} times since {local_time(_ended(oldest))}" if len(records) > 1 else ""
     reason = _reason(instance, newest.dagster_run.run_id) if with_reason else ""
     return Condition(
-        key=f"{RUN_PREFIX}{work}",
+        key=f"{RUN_PREFIX}{name}",
         severity="error",
-        title=f"Run failed: {work}",
+        title=f"Run failed: {name}",
         body=(
-            f"{work} failed at {local_time(_ended(newest))}{times} (run {newest.dagster_run.run_id[:8]}). {reason}"
+            f"{name} failed at {local_time(_ended(newest))}{times} (run {newest.dagster_run.run_id[:8]}). {reason}"
             " See the run in the Dagster UI; this is over when the same work is done."
         ),
     )

@@ -143,17 +143,18 @@ LIVE_QUESTIONS = (
     Question(
         name="live_queue_lag",
         asset="nas_files",
-        about="No change on the share waits for more than five minutes",
+        about="No change that was noticed waits for more than five minutes",
         problem="{count} changes wait for up to {minutes} minutes, such as {label}{why}.",
         next_step="See in `ibhelm status` whether a worker runs; `ibhelm up` keeps one running, `ibhelm work` is one"
-        " more. The quick scans find the same changes meanwhile.",
+        " more. The quick scans and syncs find the same changes meanwhile.",
     ),
     Question(
         name="poisoned_events",
         asset="nas_files",
-        about="No change on the share was given up",
+        about="No change that was noticed was given up",
         problem="{count} changes were given up after {attempts} tries, such as {label}: {error}",
-        next_step="Put the cause right; the next scan of the whole share makes up for them, or `ibhelm scan` now.",
+        next_step="Put the cause right; the next scan of the whole share makes up for them, or `ibhelm scan` now. For"
+        " those of Teamwork it is the nightly sync, or `ibhelm sync teamwork --full`.",
     ),
     Question(
         name="silent_processes",
@@ -177,6 +178,43 @@ LIVE_QUESTIONS = (
 
 TEAMWORK_QUESTIONS = (
     Question(
+        name="teamwork_stale",
+        asset="teamwork_tasks",
+        about="Every list of Teamwork was read to its end in the last half an hour",
+        problem="{count} lists of Teamwork were not read to their end for half an hour, such as {list}, last at"
+        " {last_read}.",
+        next_step="See the last runs of sync_teamwork in the Dagster UI, or run `ibhelm sync teamwork`.",
+        parameters={"also_told": "true"},
+        patience={"also_told": "false"},
+    ),
+    Question(
+        name="teamwork_not_reconciled",
+        asset="teamwork_tasks",
+        about="Every list of Teamwork was read in full in the last two days, so that what vanished is known",
+        problem="{count} lists of Teamwork were not read in full for two days, such as {list}: what vanished there is"
+        " still shown.",
+        next_step="Run `ibhelm sync teamwork --full`, and see in the list of runs why the nightly ones failed.",
+        parameters={"also_told": "true"},
+        patience={"also_told": "false"},
+    ),
+    Question(
+        name="teamwork_deletions_refused",
+        asset="teamwork_tasks",
+        about="No more vanished from Teamwork at once than can be believed",
+        problem="{vanished} of {list} vanished from Teamwork at once, too many to be believed; none of them was marked"
+        " deleted. Lists with such a loss: {count}.",
+        next_step="See in Teamwork whether they are gone, and whether the user of our token still sees all projects. If"
+        " they are meant to be gone: `ibhelm sync teamwork --full --confirm-deletions`.",
+    ),
+    Question(
+        name="teamwork_rows_not_understood",
+        asset="teamwork_tasks",
+        about="Everything that Teamwork says is understood",
+        problem="{count} things of Teamwork could not be understood, such as {id} of {list}: {error}",
+        next_step="Their rows are missing or old. Report it with this sentence; ops.raw_records holds what came.",
+        severity="warning",
+    ),
+    Question(
         name="teamwork_webhook_switched_off",
         asset="teamwork_tasks",
         about="Every webhook that we installed in Teamwork is active, and stays so",
@@ -185,9 +223,9 @@ TEAMWORK_QUESTIONS = (
         " {url}`. Changes come every few minutes meanwhile.",
     ),
 )
-"""What a sync with Teamwork puts right, or has to report."""
+"""Whether the tables are what Teamwork has; each sync puts it right, or has to report it."""
 
-QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS
+QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS + TEAMWORK_QUESTIONS
 
 
 def ask(connection: Connection, question: Question) -> Answer:

@@ -40,7 +40,10 @@ CONTENTS_AT_ONCE = 16
 BYTES_AT_ONCE = 64 << 20
 """Bytes of contents taken together: what a batch of large ones may delay."""
 
-Work = Literal["paths", "folder", "share", "contents"]
+THINGS_AT_ONCE = 50
+"""Things of a vendor that one request may name."""
+
+Work = Literal["paths", "folder", "share", "contents", "things"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +153,12 @@ class Inbox:
             values = {"max_weight": max_weight, "limit": CONTENTS_AT_ONCE, "bytes": BYTES_AT_ONCE}
             rows = self._rows("take_contents", **values)
         return _batch("folder" if rows and rows[0][1] == "folder" else "contents", rows)
+
+    def claim_teamwork(self) -> Batch | None:
+        """Take what Teamwork's webhooks named, once Teamwork was read as a whole."""
+        with self._transaction():
+            rows = self._rows("take_teamwork", limit=THINGS_AT_ONCE)
+        return _batch("things", rows)
 
     def until_due(self, source: Source) -> float | None:
         """Return in how many seconds the next item can be taken, None when nothing waits."""

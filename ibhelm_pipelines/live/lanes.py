@@ -1,7 +1,7 @@
 """What the workers do with each source: one function that takes work from the inbox, one that does it.
 
-The functions that do it are the ones that Dagster's assets call. A source without a lane is kept: its items wait until
-an installation comes that knows what to do with them.
+The functions that do it are the ones that Dagster's assets call. A source without a lane, or whose lane is off, is
+kept: its items wait until an installation comes that knows what to do with them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from threading import Lock
 from typing import TYPE_CHECKING, Self
 
 from ibhelm_pipelines.content.steps import LIVE_ORDER, SMALL_BYTES, Steps, open_steps
-from ibhelm_pipelines.errors import ContentBusyError
+from ibhelm_pipelines.errors import ContentBusyError, TransientError, VendorUnavailableError
 from ibhelm_pipelines.live.inbox import Batch, Inbox
 from ibhelm_pipelines.nas.names import LOOSE
 from ibhelm_pipelines.nas.paths import scan_paths
 from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.vendors.teamwork.access import check_access
+from ibhelm_pipelines.vendors.teamwork.sync import is_connected, sync_things
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +68,8 @@ class Lane:
 
     Attributes:
         small: whether it takes only what is small (SMALL_BYTES), so that nothing large can block it.
+        is_on: whether these settings have what it works with.
+        told_by_runs: whether scheduled runs meet what keeps it from working, and alert: then it is silent.
     """
 
     name: str
@@ -73,6 +77,8 @@ class Lane:
     claim: Callable[[Inbox], Batch | None]
     work: Callable[[Tools, Inbox, Batch], None]
     small: bool = False
+    is_on: Callable[[Settings], bool] = lambda _: True
+    told_by_runs: bool = False
 
 
 def work_on_nas(tools: Tools, inbox: Inbox, batch: Batch) -> None:
@@ -109,6 +115,21 @@ def work_on_contents(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
         raise ContentBusyError(f"Another run is at {batch.label}.", next_step="It is looked at again in seconds.")
 
 
+def work_on_teamwork(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
+    """Read again what webhooks named; what is of a kind that nobody mirrors is done.
+
+    Raises:
+        VendorUnavailableError: Teamwork is away.
+        TransientError: it is there, and only what was asked for has no good answer.
+    """
+    things = [(item.kind, int(item.key)) for item in batch.items]
+    try:
+        sync_things(tools.settings, things)
+    except VendorUnavailableError as error:
+        check_access(tools.settings)
+        raise TransientError(error.problem, next_step=error.next_step) from error
+
+
 LANES: tuple[Lane, ...] = (
     Lane(name="nas", source="nas", claim=Inbox.claim_nas, work=work_on_nas),
     Lane(
@@ -126,9 +147,22 @@ LANES: tuple[Lane, ...] = (
         work=work_on_contents,
         small=True,
     ),
+    Lane(
+        name="teamwork",
+        source="teamwork",
+        claim=Inbox.claim_teamwork,
+        work=work_on_teamwork,
+        is_on=is_connected,
+        told_by_runs=True,
+    ),
 )
 
 
-def sources(lanes: tuple[Lane, ...] = LANES) -> list[Source]:
+def lanes_on(settings: Settings, lanes: tuple[Lane, ...] = LANES) -> tuple[Lane, ...]:
+    """Return those of the lanes that can work with these settings."""
+    return tuple(lane for lane in lanes if lane.is_on(settings))
+
+
+def sources(lanes: tuple[Lane, ...]) -> list[Source]:
     """Return the sources that have a lane."""
     return sorted({lane.source for lane in lanes})

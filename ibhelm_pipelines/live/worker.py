@@ -25,7 +25,7 @@ from ibhelm_pipelines.db.live import LIVE_CHANNEL
 from ibhelm_pipelines.errors import DatabaseUnavailableError, IbhelmError, PermanentError
 from ibhelm_pipelines.live.heartbeat import Heartbeat
 from ibhelm_pipelines.live.inbox import LEASE_SECONDS, Inbox
-from ibhelm_pipelines.live.lanes import LANES, Lane, Tools, sources
+from ibhelm_pipelines.live.lanes import LANES, Lane, Tools, lanes_on, sources
 from ibhelm_pipelines.live.renewal import renewing
 from ibhelm_pipelines.live.working import Board, Runner
 
@@ -62,7 +62,7 @@ class DrainReport:
     Attributes:
         failed: those that were given up.
         left: what still waits, by source; it may be someone else's work, or not due yet.
-        problem: why the world was not ready for some of it.
+        problem: why the world was not ready for some of it, unless others tell of that.
     """
 
     done: int
@@ -84,7 +84,7 @@ def work(settings: Settings, *, lanes: tuple[Lane, ...] = LANES, lease_seconds: 
         ConfigurationError: there is no database URL.
         PermanentError: a thread ended by a mistake in the code.
     """
-    if not _Worker(settings, lanes, lease_seconds).run():
+    if not _Worker(settings, lanes_on(settings, lanes), lease_seconds).run():
         os._exit(0)  # a thread is still in a large file; what it does is given back, and it may end anywhere
 
 
@@ -100,25 +100,27 @@ def drain(settings: Settings, *, lanes: tuple[Lane, ...] = LANES, seconds: float
         DatabaseUnavailableError: Postgres is away; what was being done is done again when its lease is over.
         ConfigurationError: there is no database URL.
     """
-    started, board, owner = time.monotonic(), Board(), f"drain/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+    started, owner = time.monotonic(), f"drain/{os.getpid()}/{uuid.uuid4().hex[:8]}"
+    able_lanes = lanes_on(settings, lanes)
+    board = _board(able_lanes)
     with (
         Tools(settings) as tools,
         closing(Inbox(settings, owner=owner)) as inbox,
         renewing(settings, owner=owner, board=board, lease_seconds=LEASE_SECONDS),
     ):
-        runners = [Runner(lane, inbox=inbox, tools=tools, board=board) for lane in lanes if not lane.small]
+        runners = [Runner(lane, inbox=inbox, tools=tools, board=board) for lane in able_lanes if not lane.small]
         while time.monotonic() - started < seconds:
             able = [runner for runner in runners if runner.lane.name not in board.problems]
             worked = [runner.step() for runner in able]  # each lane has its turn in every round
             if not any(worked):
                 break
-        left = inbox.left(sources(lanes))
+        left = inbox.left(sources(able_lanes))
     return DrainReport(
         done=board.done,
         failed=board.failed,
         left=left,
         seconds=round(time.monotonic() - started, 3),
-        problem=next(iter(board.problems.values()), None),
+        problem=board.problem(),
     )
 
 
@@ -129,7 +131,7 @@ class _Worker:
         self._settings, self._lanes, self._lease_seconds = settings, lanes, lease_seconds
         self._heartbeat = Heartbeat(settings, kind="worker")
         self._owner = f"{self._heartbeat.process}/{uuid.uuid4().hex[:8]}"  # pids come again, in containers above all
-        self._board = Board()
+        self._board = _board(lanes)
         self._stopping = threading.Event()
         self._news = {lane.name: threading.Event() for lane in lanes}
 
@@ -266,6 +268,10 @@ class _Worker:
 
     def _inbox(self) -> Inbox:
         return Inbox(self._settings, owner=self._owner, lease_seconds=self._lease_seconds)
+
+
+def _board(lanes: tuple[Lane, ...]) -> Board:
+    return Board(silent=frozenset(lane.name for lane in lanes if lane.told_by_runs))
 
 
 def _start(name: str, action: Callable[..., None], *arguments: object) -> threading.Thread:

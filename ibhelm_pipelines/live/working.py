@@ -1,6 +1,6 @@
 """Takes a batch from the inbox, does it, and settles it by how it went: here the errors of the live lane end.
 
-- The world is not ready (share, database, object store, a setting): everything waits, nothing counts as tried.
+- The world is not ready (share, database, object store, vendor, a setting): everything waits, nothing counts as tried.
 - Another scan, or another run of a step, is there: again in two seconds.
 - A passing failure: again after growing pauses, given up the fifth time.
 - The item itself is the trouble, or our code is: given up at once, with the reason; everything else goes on.
@@ -26,6 +26,7 @@ from ibhelm_pipelines.errors import (
     ObjectStoreUnavailableError,
     ShareUnavailableError,
     TransientError,
+    VendorUnavailableError,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +35,13 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.live.inbox import Batch, Inbox
     from ibhelm_pipelines.live.lanes import Lane, Tools
 
-WORLD_ERRORS = (ShareUnavailableError, DatabaseUnavailableError, ObjectStoreUnavailableError, ConfigurationError)
+WORLD_ERRORS = (
+    ShareUnavailableError,
+    DatabaseUnavailableError,
+    ObjectStoreUnavailableError,
+    VendorUnavailableError,
+    ConfigurationError,
+)
 
 WORLD_PAUSE_SECONDS = 15.0
 BUSY_PAUSE_SECONDS = 2.0
@@ -42,8 +49,13 @@ BUSY_PAUSE_SECONDS = 2.0
 
 @dataclass(kw_only=True)
 class Board:
-    """What the lanes of one process are doing, for those who ask from other threads."""
+    """What the lanes of one process are doing, for those who ask from other threads.
 
+    Attributes:
+        silent: lanes of whose problems others tell.
+    """
+
+    silent: frozenset[str] = frozenset()
     done: int = 0
     failed: int = 0
     current: dict[str, str] = field(default_factory=dict)
@@ -84,8 +96,17 @@ class Board:
     def state(self) -> dict[str, Any]:
         """Return what the heartbeat says."""
         with self._lock:
-            problem = next((str(each) for each in self.problems.values()), None)
-            return {"done": self.done, "failed": self.failed, "current": dict(self.current), "problem": problem}
+            problem = self._problem()
+            told = None if problem is None else str(problem)
+            return {"done": self.done, "failed": self.failed, "current": dict(self.current), "problem": told}
+
+    def problem(self) -> IbhelmError | None:
+        """Return what keeps a lane from working of which nobody else tells."""
+        with self._lock:
+            return self._problem()
+
+    def _problem(self) -> IbhelmError | None:
+        return next((error for lane, error in self.problems.items() if lane not in self.silent), None)
 
 
 class Runner:

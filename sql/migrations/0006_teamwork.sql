@@ -355,6 +355,7 @@ create table ops.sync_cursors (
     full_synced_at timestamptz,
     refused_deletions integer not null default 0 check (refused_deletions >= 0),
     switched_off_at timestamptz,
+    steady_since timestamptz,
     primary key (source, resource)
 );
 comment on table ops.sync_cursors is 'How far each list of each vendor was read; written in the transaction that stores the last page';
@@ -362,6 +363,7 @@ comment on column ops.sync_cursors.watermark is 'The vendor''s time up to which 
 comment on column ops.sync_cursors.synced_at is 'When the last complete reading ended, by our clock';
 comment on column ops.sync_cursors.full_synced_at is 'When the last reading of everything ended, by our clock';
 comment on column ops.sync_cursors.refused_deletions is 'How many things had vanished in the last full reading, too many to be believed without a person';
+comment on column ops.sync_cursors.steady_since is 'Since when every reading has ended well, ten minutes after the one before at most';
 comment on column ops.sync_cursors.switched_off_at is 'Since when the vendor has no token here: nothing is read, and nothing is late';
 
 create table ops.request_budgets (
@@ -389,3 +391,61 @@ comment on column ops.vendor_webhooks.webhook_id is 'Nothing where the vendor ha
 comment on column ops.vendor_webhooks.status is 'In the vendor''s word; missing where it has none; else why nobody knows';
 comment on column ops.vendor_webhooks.found_off_at is 'When it was last found switched off, and resumed';
 comment on column ops.vendor_webhooks.found_off_before is 'When that happened the time before: twice within two days, and our receiver cannot be reached';
+
+-- How Teamwork is, in the views of 0005.
+
+create view ops.readable_vendors as
+select source from ops.sync_cursors
+where source = 'teamwork' and resource = 'projects' and full_synced_at is not null and switched_off_at is null;
+comment on view ops.readable_vendors is 'Vendors that are connected, and whose directory was read once: before that, nothing single is read for a webhook';
+
+create view ops.stale_lists as
+select source, resource, synced_at, full_synced_at from ops.sync_cursors
+where switched_off_at is null and (synced_at is null or synced_at < now() - interval '30 minutes');
+comment on view ops.stale_lists is 'Lists of connected vendors that were not read to their end for half an hour';
+
+create or replace view ops.late_events as
+select i.id, i.source, i.kind, i.label, i.folder, i.events, i.attempts, i.error, i.first_event_at
+from ops.inbox i
+where i.poisoned_at is null
+  and i.first_event_at < now() - interval '5 minutes'
+  and (i.lease_until is null or i.lease_until < now())  -- what somebody works on does not wait, however long it takes
+  -- Of a vendor that is off or away nothing can be read: the failed syncs say so. But when they go well and only this waits, the worker is in trouble.
+  and (i.source in ('nas', 'content') or i.source in (select source from ops.readable_vendors) and (
+      select min(c.synced_at) > now() - interval '10 minutes' and max(c.steady_since) < now() - interval '5 minutes'
+      from ops.sync_cursors c where c.source = i.source));
+
+create or replace view ops.given_up_events as
+select i.id, i.source, i.kind, i.label, i.folder, i.events, i.attempts, i.error, i.poisoned_at
+from ops.inbox i
+where i.poisoned_at is not null
+  -- A later scan or sync of everything has looked at the same things; what it could not do, it says itself.
+  and (i.source not in ('nas', 'content') or not exists (
+      select from ops.scans s
+      where s.paths is null and s.folders is null and s.state in ('complete', 'incomplete') and s.started_at > i.poisoned_at))
+  and (i.source in ('nas', 'content') or not coalesce((
+      select min(c.full_synced_at) > i.poisoned_at from ops.sync_cursors c where c.source = i.source), false));
+
+alter view ops.health rename to health_without_vendors;
+
+create view ops.health as
+select subject, state, number, bytes, since, detail from ops.health_without_vendors
+union all
+select 'teamwork',
+       case when bool_and(c.switched_off_at is not null) then 'ok'
+            when bool_or(c.resource in (select s.resource from ops.stale_lists s where s.source = 'teamwork')) or sum(c.refused_deletions) > 0 then 'error'
+            when exists (select from ops.raw_records where source = 'teamwork' and error is not null) then 'warning' else 'ok' end,
+       (select count(*) from public.tasks where teamwork_id is not null and deleted_at is null), null, min(c.synced_at),
+       case when bool_and(c.switched_off_at is not null) then 'switched off'
+            else format('tasks of %s projects, %s comments, %s time entries',
+                        (select count(*) from public.projects where teamwork_id is not null and deleted_at is null),
+                        (select count(*) from public.task_comments where deleted_at is null), (select count(*) from public.time_entries where deleted_at is null)) end
+from ops.sync_cursors c
+where c.source = 'teamwork'
+having count(*) > 0;
+comment on view ops.health is 'How the platform is: one row per subject. Fast enough to be asked at any time';
+comment on column ops.health.subject is 'What the row is about: files, whole scan, queue of a source, a process, a step, objects of a kind, alerts, database, a vendor';
+comment on column ops.health.state is 'ok, warning or error';
+comment on column ops.health.number is 'How many: live files, files seen by the scan, paths, waiting events, contents without a result, objects, alerts, live tasks';
+comment on column ops.health.since is 'Last scan or reading, oldest waiting event, last sign of life, newest object, oldest trouble';
+comment on column ops.health.detail is 'The rest, for people';

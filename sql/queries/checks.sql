@@ -87,6 +87,36 @@ from ops.troubled_processes
 order by kind <> 'watcher', process
 limit 100;
 
+-- name: teamwork_stale
+-- At any moment only where no failed sync is told of already: it is the same trouble.
+select count(*) over (), resource as list, to_char(synced_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI') as last_read
+from ops.stale_lists
+where %(also_told)s::boolean or not exists (select from ops.open_alerts where starts_with(key, 'run:sync_teamwork'))
+order by synced_at
+limit 100;
+
+-- name: teamwork_not_reconciled
+select count(*) over (), resource as list, to_char(full_synced_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI') as last_full_reading
+from ops.sync_cursors
+where source = 'teamwork' and switched_off_at is null and (full_synced_at is null or full_synced_at < now() - interval '2 days')
+  and (%(also_told)s::boolean or not exists (select from ops.open_alerts where starts_with(key, 'run:sync_teamwork')))
+order by full_synced_at nulls first
+limit 100;
+
+-- name: teamwork_deletions_refused
+select count(*) over (), resource as list, refused_deletions as vanished
+from ops.sync_cursors
+where source = 'teamwork' and switched_off_at is null and refused_deletions > 0
+order by refused_deletions desc
+limit 100;
+
+-- name: teamwork_rows_not_understood
+select count(*) over (), kind as list, vendor_id as id, error, read_at
+from ops.raw_records
+where source = 'teamwork' and error is not null
+order by read_at desc
+limit 100;
+
 -- name: derived_contents
 -- How many live contents of each folder a step has done well; the row count that the UI plots.
 select f.folder, count(distinct f.content_hash)

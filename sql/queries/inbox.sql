@@ -82,6 +82,19 @@ set lease_owner = %(owner)s, lease_until = now() + %(lease)s, lease_events = eve
 from placed where i.id = placed.id and (place = 1 or (not has_folder and bytes <= %(bytes)s))
 returning i.id, i.kind, i.key, i.label, i.folder, i.weight
 
+-- name: take_teamwork
+-- The oldest first; none before the directory was read once, for nobody knows which projects stay out.
+with chosen as (
+    select id from ops.inbox
+    where source = 'teamwork' and poisoned_at is null and due_at <= now() and (lease_until is null or lease_until < now())
+      and source in (select source from ops.readable_vendors)
+    order by first_event_at, id limit %(limit)s for update skip locked
+)
+update ops.inbox i
+set lease_owner = %(owner)s, lease_until = now() + %(lease)s, lease_events = events, attempts = attempts + (lease_until is not null)::integer
+from chosen where i.id = chosen.id
+returning i.id, i.kind, i.key, i.label, i.folder, i.weight
+
 -- name: until_due
 -- Seconds until the next item of this source can be taken; nothing waits when empty.
 select extract(epoch from min(greatest(due_at, lease_until)) - now())::float from ops.inbox where source = %(source)s and poisoned_at is null
@@ -163,5 +176,6 @@ select source, count(*) from ops.inbox where source = any(%(sources)s) and poiso
 -- a NAS that is away for a weekend is not a run a minute.
 select count(*) from ops.inbox
 where source = any(%(sources)s) and poisoned_at is null and (lease_until is null or lease_until < now())
+  and (source in ('nas', 'content') or source in (select source from ops.readable_vendors))
   and first_event_at < now() - interval '1 minute'
   and due_at < now() - case when error is null then interval '1 minute' else interval '10 minutes' end

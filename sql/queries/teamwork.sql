@@ -65,11 +65,16 @@ select watermark, full_synced_at from ops.sync_cursors where source = 'teamwork'
 
 -- name: move_cursor
 -- Never back: a reading that was overtaken says nothing new.
-insert into ops.sync_cursors as c (source, resource, watermark, synced_at, full_synced_at, refused_deletions)
-values ('teamwork', %(resource)s, %(watermark)s, now(), case when %(full)s then now() end, coalesce(%(refused)s, 0))
+insert into ops.sync_cursors as c (source, resource, watermark, synced_at, full_synced_at, refused_deletions, steady_since)
+values ('teamwork', %(resource)s, %(watermark)s, now(), case when %(full)s then now() end, coalesce(%(refused)s, 0), now())
 on conflict (source, resource) do update
 set watermark = greatest(c.watermark, excluded.watermark), synced_at = now(), full_synced_at = coalesce(excluded.full_synced_at, c.full_synced_at),
-    refused_deletions = coalesce(%(refused)s, c.refused_deletions), switched_off_at = null
+    refused_deletions = coalesce(%(refused)s, c.refused_deletions), switched_off_at = null,
+    steady_since = case when c.switched_off_at is null and c.synced_at > now() - interval '10 minutes' then c.steady_since else now() end
+
+-- name: full_is_due
+-- An hour of grace: the nightly reading takes its time.
+select count(*) = 0 or bool_or(full_synced_at is null or full_synced_at < now() - interval '25 hours') from ops.sync_cursors where source = 'teamwork'
 
 -- name: switch_off
 update ops.sync_cursors set switched_off_at = now() where source = 'teamwork' and switched_off_at is null
