@@ -103,7 +103,7 @@ class Gate:
         """Once projects were read, write down which stay out, and delete what was stored of them before."""
         if resource.name != "projects":
             return
-        excluded = self._out | self._policy.projects | (self.excluded_before() if self._policy.companies else set())
+        excluded = self._out | self._policy.projects
         self._connection.execute(self._sql["drop_included_projects"], {"ids": sorted(excluded)})
         self._connection.execute(self._sql["exclude_projects"], {"ids": sorted(excluded)})
         for name in _PURGES if excluded else ():

@@ -20,7 +20,7 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import BusyError, VendorForbiddenError, VendorMissingError, VendorUnavailableError
 from ibhelm_pipelines.vendors.teamwork import statements
 from ibhelm_pipelines.vendors.teamwork.fields import Row, first, identifier, moment
-from ibhelm_pipelines.vendors.teamwork.records import CREATED, CUSTOM_VALUES, UPDATED
+from ibhelm_pipelines.vendors.teamwork.records import CREATED, CUSTOM_VALUES, UPDATED, is_deleted
 from ibhelm_pipelines.vendors.teamwork.resources import TASKS_RESOURCE
 from ibhelm_pipelines.vendors.teamwork.store import Counts
 
@@ -42,6 +42,9 @@ MAX_PASSES = 3
 
 MAX_QUERY_ROWS = 50_000
 """Teamwork gives no more to one query; the next one goes on at the time of the last row."""
+
+MAKE_TASKS = ("projects", "task_lists", "tags", "tasks")
+"""Lists from which the derived columns of tasks are made."""
 
 FEW = 10
 """So many things may vanish at once without a question, however few there are."""
@@ -127,6 +130,8 @@ class Reader:
                 if read_at is not None:
                     progress.counts += self._store.bury(resource, gone, read_at)
                 self._move_cursor(resource, progress, full=full, refused=refused if full else None)
+                if resource.name in MAKE_TASKS:
+                    self._store.derive()
             return Report(
                 counts=progress.counts,
                 full=full,
@@ -196,7 +201,7 @@ class Reader:
         asked = {"deletedAfter": _instant(watermark - OVERLAP)}
         for page in self._api.pages(resource, asked):
             progress.counts += self._put(resource, page)
-            if not all(resource.read(row, "").is_deleted for row in page.rows):
+            if not all(is_deleted(row) for row in page.rows):
                 return  # the parameter was ignored: these are all tasks, and the daily reading finds what was deleted
 
     def _find_gone(

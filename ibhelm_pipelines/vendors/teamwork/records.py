@@ -44,10 +44,6 @@ class Record:
     values: dict[str, Any]
     members: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
-    @property
-    def is_deleted(self) -> bool:
-        return self.values.get("deleted_at") is not None
-
 
 Reader = Callable[[Row, str], Record]
 """From a body and the address of the site, for links that people click."""
@@ -232,10 +228,15 @@ CREATED = ("createdAt", "dateCreated", "createdOn", "postedDateTime")
 UPDATED = ("updatedAt", "dateUpdated", "dateLastEdited", "dateEdited", "lastChangedOn", "lastUpdated")
 
 
+def is_deleted(row: Mapping[str, Any]) -> bool:
+    """Return whether Teamwork shows this as deleted."""
+    said = first(row, "deletedAt", "dateDeleted")
+    return moment(said) is not None or flag(first(row, "deleted", "isDeleted")) or row.get("status") == "deleted"
+
+
 def _deleted_at(row: Mapping[str, Any]) -> object:
     when = moment(first(row, "deletedAt", "dateDeleted"))
-    is_deleted = flag(first(row, "deleted", "isDeleted")) or row.get("status") == "deleted"
-    return when or (DELETED_SOMETIME if is_deleted else None)
+    return when or (DELETED_SOMETIME if is_deleted(row) else None)
 
 
 def _name(row: Row) -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import structlog
 
 from ibhelm_pipelines.db.connect import translated_errors
@@ -89,15 +90,43 @@ class Store:
             read_at: when it was asked for.
         """
         with self.writing():
-            fresh = self._fresh(resource, rows, read_at)
-            records, failed = self._read(resource, fresh)
-            self._keep(resource, fresh, failed, read_at)
-            counts = self._upsert(resource.table, records)
-            for bridge in resource.table.bridges:
-                self._put_members(resource.table, bridge, records)
-            self._link()
-            counts += Counts(seen=len(records), failed=len(failed))
-            self._tell_of(resource, counts)
+            return self._put(resource, self._fresh(resource, rows, read_at), read_at)
+
+    def _put(self, resource: Resource, rows: dict[int, Row], read_at: dt.datetime) -> Counts:
+        """Store all of them, or, where a row is in the way that no table takes, all but that one."""
+        try:
+            with self.connection.transaction():
+                return self._write(resource, rows, read_at)
+        except (psycopg.DataError, psycopg.IntegrityError) as error:
+            if len(rows) == 1:
+                reasons = dict.fromkeys(rows, _said(error))
+                return self._refuse(resource, rows, reasons, read_at)
+        ids = sorted(rows)
+        halves = ids[: len(ids) // 2], ids[len(ids) // 2 :]
+        parts = [self._put(resource, {each: rows[each] for each in half}, read_at) for half in halves]
+        return parts[0] + parts[1]
+
+    def _write(self, resource: Resource, rows: dict[int, Row], read_at: dt.datetime) -> Counts:
+        records, reasons = self._read(resource, rows)
+        refused = self._refuse(resource, {each: rows[each] for each in reasons}, reasons, read_at)
+        self._keep(resource, {each: row for each, row in rows.items() if each not in reasons}, {}, read_at)
+        counts = self._upsert(resource.table, records)
+        for bridge in resource.table.bridges:
+            self._put_members(resource.table, bridge, records)
+        self._link()
+        counts += Counts(seen=len(records))
+        self._tell_of(resource, counts)
+        return counts + refused
+
+    def _refuse(
+        self, resource: Resource, rows: dict[int, Row], reasons: dict[int, str], read_at: dt.datetime
+    ) -> Counts:
+        """Keep what could not be understood with the reason; the row it may have had stays."""
+        self._keep(resource, rows, reasons, read_at)
+        for number, reason in reasons.items():
+            structlog.get_logger().warning("row_not_understood", kind=resource.name, id=number, reason=reason)
+        counts = Counts(failed=len(rows))
+        self._tell_of(resource, counts)
         return counts
 
     def bury(self, resource: Resource, ids: Collection[int], read_at: dt.datetime) -> Counts:
@@ -185,6 +214,10 @@ class Store:
             for bridge in table.bridges:
                 for link in bridge.links:
                     self.connection.execute(statements.link(bridge.table, link))
+
+
+def _said(error: psycopg.Error) -> str:
+    return (error.diag.message_primary or str(error)).strip()
 
 
 def storable_json(value: Any) -> str:

@@ -110,7 +110,8 @@ def sync(
                 lists[resource.name] = reader.backfill(resource, window)
             else:
                 lists[resource.name] = reader.read(resource, full=full, confirm_deletions=confirm_deletions)
-        store.derive()
+        if window is not None:
+            store.derive()
         rows = {resource.name: store.count_live(resource) for resource in RESOURCES if resource.name in lists}
     return SyncReport(assets={asset: _sum(asset, lists, rows) for asset in ASSETS if asset in assets}, lists=lists)
 

@@ -250,6 +250,17 @@ def test_a_row_that_is_not_understood_is_kept_with_its_reason_and_stops_nobody_e
     assert office.one("select due_on from tasks where teamwork_id = 501") == dt.date(2027, 1, 31)
 
 
+def test_a_row_that_no_table_takes_stops_nobody_else_of_its_page(office: Office) -> None:
+    later = office.one("select clock_timestamp() + interval '1 s'")
+    rows: list[dict[str, Any]] = [{"id": number, "name": f"Aufgabe {number}"} for number in range(501, 511)]
+    rows[3]["estimateMinutes"] = 10**12
+    with office.store() as store:
+        counts = store.put(TASKS_RESOURCE, rows, later)
+    assert (counts.failed, counts.new) == (1, 9)
+    [(number, reason)] = office.rows("select vendor_id, error from ops.raw_records where error is not null")
+    assert (number, "out of range" in reason) == ("504", True)
+
+
 def test_the_body_is_kept_as_it_came(office: Office) -> None:
     project = office.pick("projects")
     body = office.one("select body from ops.raw_records where kind = 'projects' and vendor_id = %s", str(project["id"]))
