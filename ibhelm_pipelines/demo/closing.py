@@ -16,6 +16,7 @@ from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.postgres import find_binaries
 from ibhelm_pipelines.local.records import WEBSERVER, recorded
 from ibhelm_pipelines.objects.store import MAX_LINK_SECONDS, ObjectStore
+from ibhelm_pipelines.vendors.teamwork.sync import is_connected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,14 +30,22 @@ STEPS = {"store": "original", "thumbnail": "preview", "text": "text", "scan": "r
 _MEGABYTE = 1_000_000
 
 
-def print_closing(console: Console, settings: Settings) -> None:
-    """Print what the tables hold now, and where to look next."""
+def print_closing(console: Console, settings: Settings, teamwork: Mapping[str, set[int]]) -> bool:
+    """Print what the tables hold now, and where to look next; return whether they hold what Teamwork shows.
+
+    Args:
+        console: where to.
+        settings: of the running stack.
+        teamwork: the ids that Teamwork shows, by what they are; empty where nobody can tell, and then nothing differs.
+    """
     totals = _ask(settings, "totals")[0]
     console.print(_totals_table(totals))
     if lines := _ask(settings, "without_result"):
         console.print(_reasons_table(lines))
+    agrees = not is_connected(settings) or _print_teamwork(console, settings, teamwork)
     for title, text in _places(settings):
         console.print(f"{title:<9}{text}", markup=False, highlight=False, soft_wrap=True)
+    return agrees
 
 
 def _ask(settings: Settings, query: str) -> list[dict[str, Any]]:
@@ -55,14 +64,8 @@ def _totals_table(totals: dict[str, int]) -> Table:
     return table
 
 
-def print_teamwork(console: Console, settings: Settings, truth: Mapping[str, set[int]]) -> bool:
-    """Print how much of Teamwork the tables hold, and return whether that is what Teamwork itself shows.
-
-    Args:
-        console: where to.
-        settings: of the running stack.
-        truth: the ids that Teamwork shows, by what they are; empty where nobody can tell, and then nothing differs.
-    """
+def _print_teamwork(console: Console, settings: Settings, truth: Mapping[str, set[int]]) -> bool:
+    """Print how much of Teamwork the tables hold, and return whether that is what Teamwork itself shows."""
     ours = {line["what"]: set(line["ids"]) for line in _ask(settings, "teamwork_shown")}
     table = Table(title="What is there of Teamwork", title_justify="left")
     names = list(truth) or sorted(ours)
@@ -74,7 +77,7 @@ def print_teamwork(console: Console, settings: Settings, truth: Mapping[str, set
     console.print(table)
     different = [name for name in truth if truth[name] != ours.get(name, set())]
     if different:
-        console.print(f"The two differ in {', '.join(different)}. `ibhelm sync teamwork --full` should put that right.")
+        console.print(f"The two differ in {', '.join(different)}: `ibhelm sync teamwork --full` puts that right.")
     return not different
 
 
@@ -95,11 +98,14 @@ def _places(settings: Settings) -> list[tuple[str, str]]:
     """Where to look: a title and a line to click on or to paste."""
     env, psql = shlex.quote(str(settings.state_dir / "env")), shutil.which("psql") or find_binaries() / "psql"
     url = "IBHELM_DATABASE_URL" if settings.reader_database_url is None else "IBHELM_READER_DATABASE_URL"
-    query = "select path, size_bytes, modified_at from files order by modified_at desc limit 20"
+    ask = f'. {env} && {psql} "${url}" -c'
+    files = "select path, size_bytes, modified_at from files order by modified_at desc limit 20"
+    tasks = "select name, state, task_type, due_on, updated_at from tasks order by updated_at desc limit 20"
     _, port = recorded(settings.state_dir).get(WEBSERVER, (None, settings.dagster_port))
     places = [
         ("Dagster", f"http://{HOST}:{port}/asset-groups"),
-        ("Postgres", f'. {env} && {psql} "${url}" -c "{query}"'),
+        ("Postgres", f'{ask} "{files}"'),
+        *([("Teamwork", f'{ask} "{tasks}"')] if is_connected(settings) else []),
         ("S3", f"{settings.s3_endpoint}, bucket {settings.s3_bucket}: originals/<hash>, thumbnails/<hash>.webp"),
     ]
     examples = _ask(settings, "example_preview")

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
-from ibhelm_pipelines.demo.closing import print_closing, print_teamwork
+from ibhelm_pipelines.demo.closing import print_closing
 from ibhelm_pipelines.demo.office import MARKER
 from ibhelm_pipelines.demo.share import DemoShare, generated_share, own_share
 from ibhelm_pipelines.demo.simulated import LIFE_SECONDS, SimulatedTeamwork
@@ -118,8 +118,7 @@ def _fill(console: Console, settings: Settings, teamwork: SimulatedTeamwork | No
         statuses.append(_run("sync", "teamwork", "--full"))  # also what a killed demo took back with it
     if teamwork is not None:
         _install_webhooks(settings)
-    print_closing(console, settings)
-    if is_connected(settings) and not print_teamwork(console, settings, teamwork.shown() if teamwork else {}):
+    if not print_closing(console, settings, teamwork.shown() if teamwork else {}):
         statuses.append(EXIT_DIFFERENT)
     return min(filter(None, statuses), default=0)  # what failed before what is open
 
