@@ -23,6 +23,7 @@ from assets.teamwork import OFF, UPSTREAM, SyncConfig, is_on, read_asset, sync_n
 from ibhelm_pipelines.db.checks import TEAMWORK_QUESTIONS
 from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
 from ibhelm_pipelines.settings import Settings
+from ibhelm_pipelines.vendors.teamwork.webhooks import check_webhooks
 from resources.lanes import LANE_TAG, TEAMWORK_SYNC_JOB
 from resources.platform import Platform
 
@@ -74,6 +75,8 @@ def _work(
                 yield from _tell(context, config, asset, numbers)
     for error in failed.values():
         raise error
+    if (webhooks := check_webhooks(settings)).looked:
+        context.log.info(f"Webhooks: {webhooks}")
 
 
 def _read(settings: Settings, asset: str, config: SyncRunConfig, failed: dict[str, IbhelmError]) -> Numbers | None:
