@@ -6,9 +6,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import psycopg
+import databases
 import tables
-from psycopg import sql
 
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 
@@ -19,27 +18,16 @@ class Snapshot:
     def __init__(self, server: EmbeddedPostgres, database: str) -> None:
         self._server, self._database, self._copy = server, database, f"snapshot_{uuid.uuid4().hex}"
         tables.close()
-        self._make(self._copy, of=database)
+        databases.create(server, self._copy, template=database)
 
     def restore(self) -> None:
         """Put the database back to what it held, whoever is connected to it."""
-        self._drop(self._database)
-        self._make(self._database, of=self._copy)
+        databases.drop(self._server, self._database)
+        databases.create(self._server, self._database, template=self._copy)
 
     def drop(self) -> None:
         """Throw the copy away."""
-        self._drop(self._copy)
-
-    def _make(self, database: str, *, of: str) -> None:
-        create = sql.SQL("create database {} template {} strategy file_copy")
-        self._execute(create.format(sql.Identifier(database), sql.Identifier(of)))
-
-    def _drop(self, database: str) -> None:
-        self._execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(database)))
-
-    def _execute(self, statement: sql.Composed) -> None:
-        with psycopg.connect(self._server.url(), autocommit=True) as connection:
-            connection.execute(statement)
+        databases.drop(self._server, self._copy)
 
 
 @contextmanager

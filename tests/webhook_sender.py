@@ -20,8 +20,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import tables
-
 SECRETS = {"teamwork": "teamwork's planted secret", "missive": "missive's planted secret"}
 SIGNATURES = {"teamwork": "X-Projects-Signature", "missive": "X-Hook-Signature"}
 PATIENCE_SECONDS = 60
@@ -158,10 +156,6 @@ def running(environment: dict[str, str]) -> Iterator[Receiver]:
     finally:
         if receiver.process.poll() is None:
             receiver.stop(signal.SIGKILL)
-
-
-def rows(url: str, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
-    return tables.ask(url, query, *parameters)
 
 
 def wait_for(condition: Callable[[], object]) -> None:

@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import psycopg
 import pytest
-from webhook_sender import Receiver, environment, rows, running, wait_for
+from tables import ask
+from webhook_sender import Receiver, environment, running, wait_for
 
 from ibhelm_pipelines.db.migrations import migrate
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
@@ -73,7 +74,7 @@ def test_without_postgres_it_says_503_and_is_well_again_by_itself(
         assert receiver.post_task(2, "meanwhile").status == 200
         assert receiver.stop() == 0
         assert "Traceback" not in "".join(receiver.log)
-    assert {delivery for (delivery,) in rows(url, STORED)} == {"before", "meanwhile"}
+    assert {delivery for (delivery,) in ask(url, STORED)} == {"before", "meanwhile"}
 
 
 def test_it_starts_before_postgres_does(url: str, private_postgres: EmbeddedPostgres, tmp_path: Path) -> None:
@@ -94,7 +95,7 @@ def test_a_postgres_that_keeps_us_waiting_costs_a_vendor_five_seconds_and_its_re
             assert answers == [503, 503]
         wait_for(lambda: receiver.post_task(1, "d1").status == 200)
         assert receiver.post_task(2, "d2").status == 200
-    assert sorted(rows(url, STORED)) == [("d1",), ("d2",)]
+    assert sorted(ask(url, STORED)) == [("d1",), ("d2",)]
 
 
 def test_postgres_killed_in_the_middle_of_many_posts_makes_no_200_a_lie(
@@ -109,7 +110,7 @@ def test_postgres_killed_in_the_middle_of_many_posts_makes_no_200_a_lie(
     stop.set()
     for sender in senders:
         sender.join()
-    assert accepted <= {delivery for (delivery,) in rows(url, STORED)}
+    assert accepted <= {delivery for (delivery,) in ask(url, STORED)}
     assert receiver.stop() == 0
     assert "Traceback" not in "".join(receiver.log)
 
@@ -127,8 +128,8 @@ def test_the_receiver_killed_in_the_middle_of_many_posts_made_no_200_a_lie_and_l
     receiver, accepted, stop, _ = sending
     receiver.stop(signal.SIGKILL)
     stop.set()
-    stored = rows(url, "select delivery, object_id from ops.webhook_deliveries")
+    stored = ask(url, "select delivery, object_id from ops.webhook_deliveries")
     assert accepted <= {delivery for delivery, _ in stored}
-    waiting = rows(url, "select convert_from(key, 'UTF8'), events from ops.inbox")
+    waiting = ask(url, "select convert_from(key, 'UTF8'), events from ops.inbox")
     assert sum(events for _, events in waiting) == len(stored), "a delivery and what it says are one transaction"
     assert {key for key, _ in waiting} == {object_id for _, object_id in stored}

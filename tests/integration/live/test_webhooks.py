@@ -19,6 +19,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from conftest import PIPELINE, PIPELINE_PASSWORD, TEMPLATE, fresh_database
+from tables import ask
 from webhook_sender import (
     PATIENCE_SECONDS,
     SECRETS,
@@ -26,7 +27,6 @@ from webhook_sender import (
     Receiver,
     conversation,
     environment,
-    rows,
     running,
     sign,
     task,
@@ -77,14 +77,14 @@ def test_a_signed_post_is_a_row_and_an_inbox_item_when_it_is_answered_and_a_repl
 ) -> None:
     assert receiver.post_task(5, "uuid-1").status == 200
     stored = [("teamwork", "uuid-1", "TASK.UPDATED", "task", "5", task(5))]
-    assert rows(url, DELIVERIES) == stored
-    assert rows(url, INBOX) == [("teamwork", "task", "5", 1)]
+    assert ask(url, DELIVERIES) == stored
+    assert ask(url, INBOX) == [("teamwork", "task", "5", 1)]
 
     assert receiver.post_task(5, "uuid-1").status == 200
-    assert rows(url, DELIVERIES) == stored
-    assert rows(url, INBOX) == [("teamwork", "task", "5", 1)]
+    assert ask(url, DELIVERIES) == stored
+    assert ask(url, INBOX) == [("teamwork", "task", "5", 1)]
     assert receiver.post_task(5, "uuid-2").status == 200, "another change of the same task"
-    assert rows(url, INBOX) == [("teamwork", "task", "5", 2)]
+    assert ask(url, INBOX) == [("teamwork", "task", "5", 2)]
     assert [receiver.metric(f"{name}_total", vendor="teamwork") for name in ("received", "stored", "duplicate")] == [
         3,
         2,
@@ -106,9 +106,9 @@ def test_missive_may_sign_with_or_without_its_prefix_and_repeats_the_same_bytes(
     bare = {SIGNATURES["missive"]: sign("missive", body)}
     assert receiver.post("missive", body).status == 200
     assert receiver.ask("POST", "/webhooks/missive", body, bare).status == 200
-    [(vendor, _, event, kind, object_id, kept)] = rows(url, DELIVERIES)
+    [(vendor, _, event, kind, object_id, kept)] = ask(url, DELIVERIES)
     assert (vendor, event, kind, object_id, kept) == ("missive", "incoming_email", "conversation", "c-1", body)
-    assert rows(url, INBOX) == [("missive", "conversation", "c-1", 1)]
+    assert ask(url, INBOX) == [("missive", "conversation", "c-1", 1)]
 
 
 def test_the_same_bytes_are_news_again_when_nobody_would_still_be_retrying(receiver: Receiver, url: str) -> None:
@@ -117,17 +117,17 @@ def test_the_same_bytes_are_news_again_when_nobody_would_still_be_retrying(recei
         connection.execute("update ops.webhook_deliveries set received_at = now() - interval '16 minutes'")
         connection.execute("delete from ops.inbox")  # the worker has done it long ago
     assert receiver.post("missive", conversation("c-1")).status == 200
-    assert len(rows(url, DELIVERIES)) == 1
-    assert rows(url, INBOX) == [("missive", "conversation", "c-1", 1)]
+    assert len(ask(url, DELIVERIES)) == 1
+    assert ask(url, INBOX) == [("missive", "conversation", "c-1", 1)]
 
 
 def test_what_is_signed_but_not_understood_is_kept_and_counted_and_nobody_waits_for_it(
     receiver: Receiver, url: str
 ) -> None:
     assert receiver.post("missive", b'{"hello": "validation"}').status == 200
-    [(_, delivery, _, kind, object_id, _)] = rows(url, DELIVERIES)
+    [(_, delivery, _, kind, object_id, _)] = ask(url, DELIVERIES)
     assert (kind, object_id) == ("unknown", delivery)
-    assert rows(url, INBOX) == []
+    assert ask(url, INBOX) == []
     assert receiver.metric("not_understood_total", vendor="missive") == 1
 
 
@@ -151,8 +151,8 @@ def test_what_is_not_signed_is_refused_counted_and_not_stored(
         headers["X-Projects-Signature"] = signature
     answer = receiver.ask("POST", "/webhooks/teamwork", task(5), headers)
     assert (answer.status, answer.text) == (401, "Not signed with the secret that is set here.")
-    assert rows(url, DELIVERIES) == []
-    assert rows(url, INBOX) == []
+    assert ask(url, DELIVERIES) == []
+    assert ask(url, INBOX) == []
     assert receiver.metric("rejected_total", vendor="teamwork", reason=reason) == 1
 
 
@@ -165,7 +165,7 @@ def test_a_vendor_without_a_secret_is_refused_even_with_the_signature_of_an_empt
         assert receiver.ask("POST", "/webhooks/missive", body, {SIGNATURES["missive"]: empty}).status == 401
         assert receiver.metric("rejected_total", vendor="missive", reason="no_secret") == 1
         assert receiver.post_task(1, "d").status == 200
-    assert [vendor for vendor, *_ in rows(database_url, DELIVERIES)] == ["teamwork"]
+    assert [vendor for vendor, *_ in ask(database_url, DELIVERIES)] == ["teamwork"]
 
 
 def test_refusals_fill_no_log_and_quote_nothing(mortal: Receiver) -> None:
@@ -190,7 +190,7 @@ def test_a_body_over_one_mebibyte_is_refused_and_one_of_exactly_that_is_not(
     for body, status in ((fitting, 200), (too_big, 413)):
         answer = receiver.raw(_post(body, chunked=chunked))
         assert answer.startswith(b"HTTP/1.1 %d " % status), answer[:200]
-    assert [len(body) for *_, body in rows(url, DELIVERIES)] == [1 << 20]
+    assert [len(body) for *_, body in ask(url, DELIVERIES)] == [1 << 20]
 
 
 def _post(body: bytes, *, chunked: bool = False) -> bytes:
@@ -248,7 +248,7 @@ def test_a_client_that_is_too_quick_is_told_when_to_come_again_and_the_others_do
     assert b"\r\nretry-after: 1\r\n" in answers
     time.sleep(1)
     assert receiver.post_task(2, "who waited", "192.0.2.1").status == 200
-    assert len(rows(url, DELIVERIES)) == 3
+    assert len(ask(url, DELIVERIES)) == 3
 
 
 NOWHERE = {
@@ -277,9 +277,9 @@ def test_nothing_else_is_reachable(receiver: Receiver) -> None:
 def test_it_is_well_and_its_heartbeat_says_so_until_it_ends_in_good_order(mortal: Receiver, database_url: str) -> None:
     assert (mortal.ask("GET", "/healthz").status, mortal.ask("GET", "/healthz").text) == (200, '{"status":"ok"}')
     alive = "select kind, state ->> 'url', stopped_at is null from ops.heartbeats"
-    wait_for(lambda: rows(database_url, alive) == [("webhooks", mortal.url, True)])
+    wait_for(lambda: ask(database_url, alive) == [("webhooks", mortal.url, True)])
     assert mortal.stop(signal.SIGTERM) == 0
-    assert rows(database_url, alive) == [("webhooks", mortal.url, False)]
+    assert ask(database_url, alive) == [("webhooks", mortal.url, False)]
     assert mortal.lines("webhooks_stopped")
 
 
@@ -309,7 +309,7 @@ def test_old_deliveries_go_and_young_ones_stay(database_url: str, tmp_path: Path
         connection.execute(insert)
     with running(environment(database_url, tmp_path)) as receiver:
         wait_for(lambda: receiver.lines("old_deliveries_deleted"))
-    assert rows(database_url, "select max(delivery::int), count(*) from ops.webhook_deliveries") == [(29, 29)]
+    assert ask(database_url, "select max(delivery::int), count(*) from ops.webhook_deliveries") == [(29, 29)]
 
 
 def test_a_mistake_in_what_it_does_beside_receiving_ends_it_loudly(
@@ -321,7 +321,7 @@ def test_a_mistake_in_what_it_does_beside_receiving_ends_it_loudly(
         assert receiver.process.wait(PATIENCE_SECONDS) == 1
         wait_for(lambda: receiver.lines("crashed"))
     alive = "select stopped_at is null from ops.heartbeats"
-    assert rows(database_url, alive) == [(True,)], "it did not end in good order, and its heartbeat does not say so"
+    assert ask(database_url, alive) == [(True,)], "it did not end in good order, and its heartbeat does not say so"
 
 
 CONNECTIONS = 20
@@ -346,10 +346,10 @@ def test_of_many_posts_over_20_connections_none_is_lost_and_none_doubled_by_a_re
         for sender in senders:
             sender.join()
         expected = [(f"d{number}", str(number + 1)) for number in range(posts)]
-        stored = rows(url, "select delivery, object_id from ops.webhook_deliveries order by object_id::int")
+        stored = ask(url, "select delivery, object_id from ops.webhook_deliveries order by object_id::int")
         assert stored == expected
-        assert {events for *_, events in rows(url, INBOX)} == {1}
-        assert len(rows(url, INBOX)) == posts
+        assert {events for *_, events in ask(url, INBOX)} == {1}
+        assert len(ask(url, INBOX)) == posts
     assert len(seconds) == 2 * posts
     sys.stdout.write(f"\np95 of {len(seconds)} posts: {statistics.quantiles(seconds, n=100)[94] * 1000:.1f} ms\n")
 

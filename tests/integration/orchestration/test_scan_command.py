@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psycopg
 import pytest
@@ -21,11 +20,6 @@ from ibhelm_pipelines.nas.locks import SCANNING
 
 COMMAND = [sys.executable, "-m", "ibhelm_pipelines.cli", "scan"]
 PATIENCE_SECONDS = 90
-
-
-@pytest.fixture(autouse=True)
-def _no_settings_in_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
