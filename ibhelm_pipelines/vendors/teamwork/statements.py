@@ -117,7 +117,6 @@ def count_live(table: Table) -> Statement:
 
 def _of_bridge(template: str, table: Table, bridge: Bridge) -> Statement:
     columns = (*bridge.key, *bridge.values)
-    changed = sql.SQL(", ").join(map(_update, bridge.values))
     return sql.SQL(template).format(
         bridge=_name(bridge.table),
         table=_name(table.name),
@@ -126,7 +125,13 @@ def _of_bridge(template: str, table: Table, bridge: Bridge) -> Statement:
         columns=_list(columns),
         present=_list(bridge.key, "b"),
         wanted=_list(columns if "insert" in template else bridge.key, "m"),
-        otherwise=sql.SQL("do update set {}").format(changed) if bridge.values else sql.SQL("do nothing"),
+        otherwise=_where_different(bridge) if bridge.values else sql.SQL("do nothing"),
+    )
+
+
+def _where_different(bridge: Bridge) -> sql.Composed:
+    return sql.SQL("do update set {} where ({}) is distinct from ({})").format(
+        sql.SQL(", ").join(map(_update, bridge.values)), _list(bridge.values, "b"), _list(bridge.values, "excluded")
     )
 
 
