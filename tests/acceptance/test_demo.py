@@ -13,6 +13,8 @@ from typing import Any
 import psycopg
 import pytest
 
+from ibhelm_pipelines.demo.simulated import LIFE
+from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.local.storage import DATABASE
 
@@ -21,10 +23,10 @@ FILES = 60
 pytestmark = pytest.mark.timeout(900)
 
 
-def _demo(state_dir: Path) -> subprocess.CompletedProcess[str]:
+def _demo(state_dir: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "IBHELM_STATE_DIR": str(state_dir), "IBHELM_DAGSTER_PORT": "0", "COLUMNS": "200"}
-    command = [sys.executable, "-m", "ibhelm_pipelines.cli", "demo", "--once", "--files", str(FILES)]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "ibhelm_pipelines.cli", "demo", "--once", "--files", str(FILES), *options]
+    return subprocess.run(command, env=environment | settings, capture_output=True, text=True, check=False)
 
 
 def _rows(state_dir: Path, query: str) -> list[Any]:
@@ -80,17 +82,110 @@ def test_the_closing_lines_say_where_to_look(first_run: subprocess.CompletedProc
         assert place in first_run.stdout
 
 
-def test_a_share_that_is_gone_ends_with_a_status_that_tells_and_deletes_nothing(
+def _office(state_dir: Path) -> dict[str, list[dict[str, Any]]]:
+    """The truth about the simulated Teamwork of a stopped demo, as its file keeps it."""
+    with TeamworkSimulator(projects=3, tasks=0) as simulator:
+        simulator.take(json.loads((state_dir / "teamwork.json").read_text(encoding="utf-8")))
+        return simulator.truth()
+
+
+def _assert_mirrored(state_dir: Path) -> None:
+    truth = _office(state_dir)
+    for table, name in (("projects", "projects"), ("tasks", "tasks"), ("time_entries", "time_entries")):
+        wanted = {row["id"] for row in truth[name] if not row["deleted"] and not row["project_deleted"]}
+        rows = _rows(state_dir, f"select teamwork_id from {table} where deleted_at is null")
+        assert len(wanted) >= 20
+        assert {number for (number,) in rows} == wanted
+
+
+def _teamwork_lives_on(state_dir: Path) -> None:
+    """What a demo that stays up does to its office, and what a kill -9 of it leaves."""
+    file = state_dir / "teamwork.json"
+    with TeamworkSimulator(projects=3, tasks=0) as simulator:
+        simulator.take(json.loads(file.read_text(encoding="utf-8")))
+        simulator.mutate(seed=1, count=60, names=LIFE)
+        file.write_text(json.dumps(simulator.as_json()), encoding="utf-8")
+
+
+def test_every_row_of_the_simulated_teamwork_is_in_the_tables_and_the_closing_table_says_so(
     first_run: subprocess.CompletedProcess[str], state_dir: Path
 ):
+    _assert_mirrored(state_dir)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in first_run.stdout.splitlines()]
+    (in_teamwork,) = [row[1:] for row in rows if row[:1] == ["in Teamwork"]]
+    assert [row[1:] for row in rows if row[:1] == ["in the tables"]] == [in_teamwork]
+    assert "0" not in in_teamwork
+
+
+def test_the_projects_of_teamwork_are_those_of_the_nas(first_run: subprocess.CompletedProcess[str], state_dir: Path):
+    folders = sorted(
+        folder.name.partition("-")[0] for folder in (state_dir / "office/nas/projekte").iterdir() if folder.is_dir()
+    )
+    projects = sorted(name.partition(" ")[0] for (name,) in _rows(state_dir, "select name from projects"))
+    assert projects == folders
+
+
+def test_webhooks_are_installed_and_lead_to_the_receiver_of_the_demo(
+    first_run: subprocess.CompletedProcess[str], state_dir: Path
+):
+    found = _rows(state_dir, "select distinct url, is_active from ops.vendor_webhooks")
+    assert [active for _, active in found] == [True]
+    assert f"webhooks to {found[0][0]}." in first_run.stdout
+
+
+def test_the_shell_file_leads_other_terminals_to_the_simulated_teamwork(
+    first_run: subprocess.CompletedProcess[str], state_dir: Path
+):
+    lines = (state_dir / "demo.sh").read_text(encoding="utf-8")
+    for name in ("URL", "TOKEN", "EXCLUDED_PROJECTS", "EXCLUDED_COMPANIES", "WEBHOOK_SECRET"):
+        assert f"export IBHELM_TEAMWORK_{name}=" in lines
+
+
+@pytest.fixture(scope="module")
+def second_run(first_run: subprocess.CompletedProcess[str], state_dir: Path) -> subprocess.CompletedProcess[str]:
+    """The same demo once more: its share is away, and its Teamwork lived on."""
+    _teamwork_lives_on(state_dir)
     root = state_dir / "office" / "nas"
     root.rename(root.with_name("away"))
     root.mkdir()
     try:
-        second_run = _demo(state_dir)
+        return _demo(state_dir)
     finally:
         root.rmdir()
         root.with_name("away").rename(root)
+
+
+def test_a_share_that_is_gone_ends_with_a_status_that_tells_and_deletes_nothing(
+    second_run: subprocess.CompletedProcess[str], state_dir: Path
+):
     assert second_run.returncode == 1
     assert "not mounted" in second_run.stdout + second_run.stderr
     assert _rows(state_dir, "select count(*) from files where deleted_at is null") == [(FILES,)]
+
+
+def test_a_second_demo_goes_on_with_the_same_teamwork_and_has_no_deletion_refused(
+    second_run: subprocess.CompletedProcess[str], state_dir: Path
+):
+    _assert_mirrored(state_dir)
+    assert "Open:" not in second_run.stdout
+    assert _rows(state_dir, "select sum(refused_deletions) from ops.sync_cursors") == [(0,)]
+
+
+@pytest.mark.soak
+def test_with_an_own_folder_the_teamwork_of_the_settings_is_read_and_its_refusal_is_the_status(
+    services_folder: Path, tmp_path: Path
+):
+    nas = tmp_path / "nas"
+    nas.mkdir()
+    (nas / "Notiz.txt").write_text("Notiz", encoding="utf-8")
+    with TeamworkSimulator(projects=3, tasks=5) as teamwork:
+        settings = {"IBHELM_TEAMWORK_EXCLUDED_PROJECTS": "none", "IBHELM_TEAMWORK_EXCLUDED_COMPANIES": "none",
+                    "IBHELM_TEAMWORK_URL": teamwork.url}  # fmt: skip
+        own = services_folder / "own"
+        refused = _demo(own, "--nas", str(nas), IBHELM_TEAMWORK_TOKEN="expired", **settings)
+        assert (refused.returncode, "refuses our token" in refused.stdout + refused.stderr) == (1, True)
+        good = _demo(own, "--nas", str(nas), IBHELM_TEAMWORK_TOKEN=teamwork.token, **settings)
+    assert good.returncode == 0, good.stdout + good.stderr
+    assert "in the tables" in good.stdout
+    assert not (own / "teamwork.json").exists()
+    assert len(_rows(own, "select from tasks")) >= 5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from rich.console import Console
 
 from ibhelm_pipelines.demo.closing import print_closing
@@ -50,7 +51,7 @@ def printed(settings: Settings) -> str:
         ):  # fmt: skip
             connection.execute(FILE, {"name": name, "hash": content, "deleted": deleted})
     console = Console(file=io.StringIO(), width=200)
-    print_closing(console, settings)
+    print_closing(console, settings, {})
     return console.file.getvalue()
 
 
@@ -77,3 +78,50 @@ def test_former_failures_and_deleted_files_are_not_shown(printed: str):
 def test_the_last_lines_lead_to_the_services(printed: str, settings: Settings):
     assert f". {settings.state_dir}/env && " in printed
     assert f"{settings.s3_endpoint}/{settings.s3_bucket}/thumbnails/x.webp?" in printed
+
+
+TEAMWORK = """
+insert into projects (id, teamwork_id, name, deleted_at) overriding system value
+    values (1, 11, '2301 Kita', null), (2, 12, '2302 Schule', now());
+insert into tasks (teamwork_id, name, project_id, deleted_at)
+    values (21, 'Plan', 1, null), (22, 'Weg', 1, now()), (23, 'Mit dem Projekt weg', 2, null);
+"""
+
+
+@pytest.fixture
+def connected(settings: Settings) -> Settings:
+    with psycopg.connect(settings.require_database_url()) as connection:
+        connection.execute(TEAMWORK)
+    return settings.model_copy(update={"teamwork_token": SecretStr("planted")})
+
+
+def _closing(settings: Settings, truth: dict[str, set[int]]) -> tuple[bool, str]:
+    console = Console(file=io.StringIO(), width=200)
+    return print_closing(console, settings, truth), console.file.getvalue()
+
+
+def test_teamwork_and_the_tables_agree_where_both_show_the_same(connected: Settings):
+    agrees, printed = _closing(connected, {"projects": {11}, "tasks": {21}})
+    assert agrees
+    assert _row(printed, "in Teamwork", "1", "1")
+    assert _row(printed, "in the tables", "1", "1")
+
+
+@pytest.mark.parametrize("tasks", [set(), {21, 22}, {23}])
+def test_a_lost_an_invented_or_another_row_is_a_difference_though_the_counts_may_agree(
+    connected: Settings, tasks: set[int]
+):
+    agrees, printed = _closing(connected, {"projects": {11}, "tasks": tasks})
+    assert not agrees
+    assert "The two differ in tasks" in printed
+
+
+def test_of_a_real_teamwork_only_the_tables_are_counted(connected: Settings):
+    agrees, printed = _closing(connected, {})
+    assert agrees
+    assert _row(printed, "in the tables", "1", "1")
+    assert "in Teamwork" not in printed
+
+
+def test_without_teamwork_nothing_is_said_of_it(printed: str):
+    assert "Teamwork" not in printed
