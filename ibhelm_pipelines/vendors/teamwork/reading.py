@@ -149,7 +149,7 @@ class Reader:
             return Report(counts=progress.counts, full=False, requests=self._api.requests - before, seconds=seconds)
 
     def read_things(self, resource: Resource, numbers: Sequence[int]) -> None:
-        """Read single things again; what Teamwork does not know is deleted.
+        """Read single things again; what Teamwork does not know is deleted, what we may not see stays as it is.
 
         Raises:
             VendorUnavailableError, VendorRefusedError, DatabaseUnavailableError: nothing was concluded from it.
@@ -163,6 +163,8 @@ class Reader:
                 page = self._api.one(resource, number)
             except VendorMissingError:
                 self._store.bury(resource, [number], read_at)
+            except VendorForbiddenError:
+                structlog.get_logger().warning("hidden_from_us", resource=resource.name, id=number)
             else:
                 self._put(resource, page)
 
