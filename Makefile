@@ -6,7 +6,7 @@ BIN := .venv/bin
 .PHONY: help demo test check fix bench soak
 
 help:
-	@echo "make demo [NAS=/path] [ONCE=1] [FILES=600]   a running office in minutes; NAS is your own folder (only read), ONCE ends after the scan"
+	@echo "make demo [NAS=/path] [ONCE=1] [FILES=600]   a running office in minutes; NAS is your own folder (only read), ONCE ends when all is read"
 	@echo "make test     all tests that CI runs          make check   style, types, import floors, house rules; edits nothing"
 	@echo "make soak     the long tests, by hand         make fix     format and mend what ruff can mend"
 	@echo "make bench    the figures of the README"
