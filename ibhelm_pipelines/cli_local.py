@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ibhelm_pipelines.local import commands
+from ibhelm_pipelines.vendors.teamwork.access import describe_access
 
 
 @click.command()
@@ -34,7 +35,7 @@ def status(as_json: bool) -> None:
 @click.command()
 def doctor() -> None:
     """Show every setting and its source, look for problems, and say what to do. Exit status 1 when there are any."""
-    raise SystemExit(commands.doctor())
+    raise SystemExit(commands.doctor({"Teamwork": describe_access}))
 
 
 @click.command()

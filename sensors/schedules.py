@@ -109,7 +109,7 @@ def _must_make_up(context: dg.ScheduleEvaluationContext, platform: Platform) -> 
     """Return whether the nightly reading is missing, and nobody tried it in the last hour."""
     if not full_is_due(platform.settings()):
         return False
-    hour_ago = context.scheduled_execution_time - dt.timedelta(hours=1)
+    hour_ago = context.scheduled_execution_time.astimezone(dt.UTC) - dt.timedelta(hours=1)
     filters = dg.RunsFilter(job_name=TEAMWORK_SYNC_JOB, tags={FULL_TAG: "true"}, created_after=hour_ago)
     return not context.instance.get_runs(filters, limit=1)
 

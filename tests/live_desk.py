@@ -99,11 +99,24 @@ class Workers:
             "content_workers": 1,
             "max_deletions": self.settings.max_deletions,
             "max_deletion_percent": self.settings.max_deletion_percent,
+            **self._teamwork(),
         }
         for _ in range(number):
             with self._log.open("ab") as log:
                 command = [sys.executable, "-c", script, json.dumps(fields), str(self.lease_seconds)]
                 self.processes.append(subprocess.Popen(command, stderr=log, start_new_session=True))
+
+    def _teamwork(self) -> dict[str, Any]:
+        settings = self.settings
+        if settings.teamwork_token is None:
+            return {}
+        return {
+            "teamwork_url": settings.teamwork_url,
+            "teamwork_token": settings.teamwork_token.get_secret_value(),
+            "teamwork_excluded_projects": settings.teamwork_excluded_projects,
+            "teamwork_excluded_companies": settings.teamwork_excluded_companies,
+            "teamwork_requests_per_minute": settings.teamwork_requests_per_minute,
+        }
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:
         """kill -9 of the worker; its readers notice that and end by themselves."""

@@ -34,6 +34,8 @@ from ibhelm_pipelines.settings import load_settings
 from ibhelm_pipelines.share import init_share as make_marker
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from ibhelm_pipelines.settings import Settings
 
 
@@ -76,24 +78,28 @@ def down() -> bool:
 
 
 def status(*, as_json: bool) -> int:
-    """Print what runs, how the office is and what is wrong; return 0 when it is healthy, else 1."""
+    """Print what runs, how the office is and what is wrong; return 1 when something is broken."""
     now = office_status(load_settings())
     if as_json:
         click.echo(json.dumps(now.to_json(), ensure_ascii=False, default=str))
     else:
         show_status(Console(), now)
-    return 0 if now.healthy else 1
+    return 1 if now.broken else 0
 
 
-def doctor() -> int:
-    """Print every setting, then what was looked at and what to do; return 1 when there is a problem."""
+def doctor(vendors: Mapping[str, Callable[[Settings], str]]) -> int:
+    """Print every setting, then what was looked at and what to do; return 1 when there is a problem.
+
+    Args:
+        vendors: by name what says how things stand with them, or raises what is wrong.
+    """
     settings = load_settings()
     table = _table("setting", "value", "from", "meaning")
     for line in list_settings(settings):
         table.add_row(line.variable, line.value, line.source, line.meaning)
     console = Console()
     console.print(table)
-    findings = list(examine(settings, Storage.of_this_installation()))
+    findings = list(examine(settings, Storage.of_this_installation(), vendors))
     for finding in findings:
         text = f"{finding.problem} {finding.next_step}" if finding.problem else finding.fact
         console.print(f"{'PROBLEM' if finding.problem else 'ok':8}{finding.subject}: {text}", markup=False)

@@ -25,7 +25,7 @@ from ibhelm_pipelines.settings import DOTENV, PREFIX, Settings, embedded_env_fil
 from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from ibhelm_pipelines.local.storage import Storage
@@ -79,12 +79,15 @@ def _shown(name: str, value: object) -> str:
     return "-" if value is None or value == "" else str(value)
 
 
-def examine(settings: Settings, storage: Storage) -> Iterator[Finding]:
+def examine(
+    settings: Settings, storage: Storage, vendors: Mapping[str, Callable[[Settings], str]]
+) -> Iterator[Finding]:
     """Look at everything that may keep the platform from working.
 
     Args:
         settings: all settings, the addresses of embedded services among them.
         storage: what of it is embedded.
+        vendors: by name what says how things stand with them, or raises what is wrong.
     """
     yield _python()
     yield from _state_folder(settings, storage)
@@ -92,6 +95,8 @@ def examine(settings: Settings, storage: Storage) -> Iterator[Finding]:
         yield from _ports(storage.configured)
     yield from _share(settings)
     yield from _services(settings, storage)
+    for name, look in vendors.items():
+        yield _found(name, look, settings)
     yield _found("Alerts", _alerts, settings)
     yield _found("Heartbeats", _heartbeats, settings)
 

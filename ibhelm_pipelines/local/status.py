@@ -126,12 +126,21 @@ class OfficeStatus:
 
     @property
     def healthy(self) -> bool:
-        """Whether everything runs and nothing is wrong but what can wait."""
-        wrong = [*(line.state for line in self.health), *(point.severity for point in self.open)]
-        return all(service.running for service in self.services) and "error" not in wrong
+        """Whether everything runs and nothing is wrong; a warning is something: of a share that was never scanned
+        nobody knows how it is."""
+        return not self.broken and not self._wrong
+
+    @property
+    def broken(self) -> bool:
+        """Whether something does not run, or is wrong that cannot wait."""
+        return "error" in self._wrong or not all(service.running for service in self.services)
+
+    @property
+    def _wrong(self) -> set[str]:
+        return {*(line.state for line in self.health), *(point.severity for point in self.open)} - {"ok"}
 
     def to_json(self) -> dict[str, Any]:
-        return {"healthy": self.healthy, **asdict(self)}
+        return {"healthy": self.healthy, "broken": self.broken, **asdict(self)}
 
 
 def stack_status(settings: Settings) -> list[ServiceStatus]:

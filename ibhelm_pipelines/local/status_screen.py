@@ -36,9 +36,15 @@ def show_status(console: Console, status: OfficeStatus) -> None:
         console.print(line, markup=False, highlight=False)
     for point in status.open:
         console.print(Text(f"{point.severity}: ", style=_STYLES[point.severity]).append(point.text, style="default"))
-    console.print(
-        Text("Healthy." if status.healthy else "Not healthy.", style=_STYLES["ok" if status.healthy else "error"])
-    )
+    console.print(_verdict(status))
+
+
+def _verdict(status: OfficeStatus) -> Text:
+    if status.broken:
+        return Text("Not healthy.", style=_STYLES["error"])
+    if not status.healthy:
+        return Text("It works, but see the warnings.", style=_STYLES["warning"])
+    return Text("Healthy.", style=_STYLES["ok"])
 
 
 def _services(status: OfficeStatus) -> Table:

@@ -13,6 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from ibhelm_pipelines.cli import main
+from ibhelm_pipelines.demo.teamwork.faults import Faults
+from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.share import init_share
 
@@ -183,6 +185,8 @@ def test_marking_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 _AS_SOMEBODY = """
 import os, sys
 from pathlib import Path
+from ibhelm_pipelines.demo.teamwork.faults import Faults
+from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.share import init_share
 if os.geteuid() == 0:
@@ -204,3 +208,21 @@ def test_a_share_that_cannot_be_written_is_refused_with_the_other_way(private_fo
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
     assert "cannot be written (Permission denied), so it gets no marker." in done.stdout
     assert "set IBHELM_SHARE_MARKER to the path" in done.stdout
+
+
+@pytest.mark.usefixtures("healthy")
+def test_teamwork_is_asked_whether_address_and_token_are_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "ok Teamwork: off; IBHELM_TEAMWORK_TOKEN is not set" in _doctor()[1]
+    with TeamworkSimulator(tasks=5) as teamwork:
+        for name, value in (("URL", teamwork.url), ("TOKEN", teamwork.token)):
+            monkeypatch.setenv(f"IBHELM_TEAMWORK_{name}", value)
+        assert "PROBLEM Teamwork: It is not said which projects and companies of Teamwork stay out" in _doctor()[1]
+        for name in ("PROJECTS", "COMPANIES"):
+            monkeypatch.setenv(f"IBHELM_TEAMWORK_EXCLUDED_{name}", "none")
+        status, output = _doctor()
+        assert (status, f"ok Teamwork: {teamwork.url}" in output, teamwork.requests.total) == (0, True, 1)
+        teamwork.faults = Faults(token_expired=True)
+        status, output = _doctor()
+        assert (status, "PROBLEM Teamwork: Teamwork refuses our token (401). Make a new one" in output) == (1, True)
+        monkeypatch.setenv("IBHELM_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
+        assert f"ok Teamwork: {teamwork.url}, not asked: Postgres, which counts the requests" in _doctor()[1]

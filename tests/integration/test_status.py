@@ -107,6 +107,32 @@ def test_an_office_in_which_nothing_is_wrong_is_healthy(settings: Settings, nas:
     assert _screen(status).endswith("Healthy.\n")
 
 
+def test_an_office_that_was_never_scanned_is_not_called_healthy(settings: Settings) -> None:
+    status = _tables(settings)
+    assert (status.healthy, status.broken, status.to_json()["healthy"]) == (False, False, False)
+    screen = _screen(status)
+    assert "none has ended yet" in screen
+    assert "Healthy" not in screen
+    assert screen.endswith("It works, but see the warnings.\n")
+
+
+def test_teamwork_is_told_as_soon_as_it_was_read(settings: Settings, nas: Nas) -> None:
+    columns = "source, resource, synced_at, full_synced_at"
+    _execute(settings, f"insert into ops.sync_cursors ({columns}) values ('teamwork', 'tasks', now(), now())")
+    _execute(settings, "insert into tasks (teamwork_id, name) values (1, 'Heizung')")
+    status = _tables(settings)
+    line = _line(status, "teamwork")
+    assert (line.state, line.number, line.detail) == ("ok", 1, "tasks of 0 projects, 0 comments, 0 time entries")
+    assert status.healthy
+    _execute(settings, "update ops.sync_cursors set refused_deletions = 30")
+    status = _assert_unhealthy(settings, "30 of tasks vanished from Teamwork at once", "--full --confirm-deletions")
+    assert _line(status, "teamwork").state == "error"
+    _execute(settings, "update ops.sync_cursors set refused_deletions = 0, synced_at = now() - interval '31 minutes'")
+    _assert_unhealthy(settings, "1 lists of Teamwork were not read to their end for half an hour, such as tasks")
+    _execute(settings, "update ops.sync_cursors set switched_off_at = now()")
+    assert (_tables(settings).healthy, _line(_tables(settings), "teamwork").detail) == (True, "switched off")
+
+
 def test_a_scan_that_refused_deletions_is_told(settings: Settings, nas: Nas) -> None:
     for number in range(20):
         nas.path(f"{FOLDER}/brief {number}.txt").unlink()

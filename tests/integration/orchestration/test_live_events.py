@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from nas_tree import Nas
 
 from ibhelm_pipelines.db.connect import connect
-from ibhelm_pipelines.db.live import tell
+from ibhelm_pipelines.db.live import NO_FOLDER, tell
 from ibhelm_pipelines.live.outbox import MAX_EVENTS, MAX_PAIRS, MAX_ROWS, Cursor
 from ibhelm_pipelines.settings import Settings
 from resources.partitions import FOLDERS_NAME
@@ -342,3 +342,19 @@ class TestRestore:
         daemon.execute("update ops.outbox set happened_at = now() - interval '30 days'")
         daemon.evaluate()
         daemon.tick_until(Counter({("nas_files", f"projekte/former {n}"): 1 for n in (3, 4)}))
+
+
+def test_an_asset_without_folders_is_told_as_a_whole_with_its_row_count_and_adds_no_partition(daemon: Daemon) -> None:
+    values = "(1, 'a', null), (2, 'b', now()), (3, 'c', null)"
+    daemon.execute(f"insert into tasks (teamwork_id, name, deleted_at) values {values} returning 1")
+    with connect(daemon.url, application="test") as connection:
+        tell(connection, "teamwork_tasks", {NO_FOLDER: {"seen": 1, "changed": 1}})
+        tell(connection, "teamwork_tasks", {NO_FOLDER: {"seen": 2, "changed": 1}})
+    while not daemon.told:
+        daemon.tick()
+    [event] = daemon.told
+    assert (event.asset_key, event.partition) == (dg.AssetKey("teamwork_tasks"), None)
+    assert {name: value.value for name, value in event.metadata.items()} == {
+        "seen": 3, "changed": 2, "dagster/row_count": 2, "via": "live",
+    }  # fmt: skip
+    assert daemon.instance.get_dynamic_partitions(FOLDERS_NAME) == []
