@@ -118,11 +118,10 @@ def test_every_row_of_the_simulated_teamwork_is_in_the_tables_and_the_closing_ta
 
 
 def test_the_projects_of_teamwork_are_those_of_the_nas(first_run: subprocess.CompletedProcess[str], state_dir: Path):
-    folders = sorted(
-        folder.name.partition("-")[0] for folder in (state_dir / "office/nas/projekte").iterdir() if folder.is_dir()
-    )
-    projects = sorted(name.partition(" ")[0] for (name,) in _rows(state_dir, "select name from projects"))
-    assert projects == folders
+    folders = [path.name for path in (state_dir / "office" / "nas").glob("projekte*/[0-9]*")]  # 2301-Kita Lindenhof-MK
+    named = sorted(folder.rpartition("-")[0].replace("-", " ", 1) for folder in folders)
+    projects = sorted(name for (name,) in _rows(state_dir, "select name from projects"))
+    assert projects == named
 
 
 def test_webhooks_are_installed_and_lead_to_the_receiver_of_the_demo(
