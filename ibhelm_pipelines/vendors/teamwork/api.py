@@ -62,14 +62,28 @@ class Api:
         self._budget.close()
 
     def pages(self, resource: Resource, parameters: Mapping[str, str] | None = None) -> Iterator[Page]:
-        """Yield the list page by page, as it is while it is read: rows may move from page to page meanwhile."""
-        number, has_more = 1, True
+        """Yield the list page by page, as it is while it is read: rows may move from page to page meanwhile.
+
+        Raises:
+            VendorUnavailableError: also where a page brings nothing new, and says that there is more: going on might
+                never end, and ending would lose what follows.
+        """
+        number, has_more, seen = 1, True, set[int | None]()
         while has_more:
-            asked = {**resource.parameters, **(parameters or {}), "page": str(number), "pageSize": str(resource.page_rows)}
+            asked = {
+                **resource.parameters,
+                **(parameters or {}),
+                "page": str(number),
+                "pageSize": str(resource.page_rows),
+            }
             answer = self._get(f"{resource.path}.json", asked)
             page = _page_v1(resource, answer, number) if resource.v1 else _page(resource, answer)
+            ids = {identifier(row["id"]) for row in page.rows}
+            if page.has_more and ids <= seen:
+                raise _not_understood(resource, f"anything new on page {number}, and says that there is more")
             yield page
-            number, has_more = number + 1, page.has_more and bool(page.rows)
+            seen |= ids
+            number, has_more = number + 1, page.has_more
 
     def one(self, resource: Resource, number: int) -> Page:
         """Return one thing as a page of one row.
@@ -125,7 +139,10 @@ def _page(resource: Resource, answer: Answer) -> Page:
 
 def _page_v1(resource: Resource, answer: Answer, number: int) -> Page:
     pages = answer.headers.get("X-Pages", "")
-    rows = _rows(resource, answer.body.get(resource.key))
+    rows = answer.body.get(resource.key)
+    if rows is None and answer.headers.get("X-Records") == "0":
+        rows = []  # as in v3
+    rows = _rows(resource, rows)
     more = number < int(pages) if pages.isdigit() else len(rows) >= resource.page_rows
     return _with_included(answer, rows, has_more=more)
 
