@@ -320,9 +320,10 @@ class _Query:
         Raises:
             VendorUnavailableError: there is more, and no way to ask for it.
         """
-        if self._rows < MAX_QUERY_ROWS or not self._resource.is_incremental:
+        if self._rows < MAX_QUERY_ROWS:
             return None
-        after = _instant(self._last - dt.timedelta(seconds=1)) if self._last and self._ascending else ""
+        is_ordered = self._resource.is_incremental and self._ascending
+        after = _instant(self._last - dt.timedelta(seconds=1)) if self._last and is_ordered else ""
         if not after or after == self._parameters.get("updatedAfter"):
             raise VendorUnavailableError(
                 f"Teamwork gives no more than {MAX_QUERY_ROWS} rows of {self._resource.path}, in an order in which the"

@@ -223,4 +223,3 @@ RESOURCES = (
     TIME_RESOURCE,
 )  # fmt: skip
 """Parents before their children, so that links are there at once; what comes out of order is linked later."""
-
