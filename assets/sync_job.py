@@ -27,7 +27,7 @@ from ibhelm_pipelines.vendors.teamwork.webhooks import check_webhooks
 from resources.lanes import LANE_TAG, TEAMWORK_SYNC_JOB
 from resources.platform import Platform
 
-_TELLING = ("new", "changed", "deleted", "restored", "failed", "refused", "full")
+_TELLING = ("new", "changed", "deleted", "restored", "failed", "refused")
 """Numbers that make an asset worth an event."""
 
 
@@ -98,9 +98,9 @@ def _read(settings: Settings, asset: str, config: SyncRunConfig, failed: dict[st
 def _tell(
     context: dg.OpExecutionContext, config: SyncConfig, asset: str, numbers: Numbers
 ) -> Iterator[dg.AssetMaterialization]:
-    is_backfill = config.window() is not None
+    is_wanted = config.full or config.window() is not None
     was_told = context.instance.get_latest_materialization_event(dg.AssetKey(asset)) is not None
-    if is_backfill or not was_told or any(numbers[name] for name in _TELLING):
+    if is_wanted or not was_told or any(numbers[name] for name in _TELLING):
         yield dg.AssetMaterialization(asset, metadata=numbers)
 
 

@@ -1,4 +1,4 @@
-"""`ibhelm sync teamwork` as a person or a script calls it: a process, its output and exit status, the run in Dagster."""
+"""`ibhelm sync teamwork` as a person or a script calls it: a process, its output, its exit status, the run."""
 
 from __future__ import annotations
 
