@@ -338,6 +338,7 @@ comment on column ops.raw_records.read_at is 'When it was asked, by this server'
 comment on column ops.raw_records.error is 'Why it could not be understood: it has no row then, or an older one';
 comment on column ops.raw_records.gone_at is 'When the vendor first said that it knows no such thing (404); it may come back';
 
+create index raw_records_gone on ops.raw_records (source, kind, vendor_id) where gone_at is not null;
 create index raw_records_error on ops.raw_records (source, kind) where error is not null;
 
 create table ops.excluded_projects (

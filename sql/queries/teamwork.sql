@@ -31,17 +31,35 @@ select 'teamwork', %(kind)s, id::text, %(read_at)s, now() from unnest(%(ids)s::b
 on conflict (source, kind, vendor_id) do update set read_at = excluded.read_at, gone_at = coalesce(r.gone_at, now())
 
 -- name: derive_tasks
--- What follows from a task's list and project: pure functions of what is there now.
+-- What follows from a task's list and project: pure functions of what is there now. A list or a project that we never saw and that Teamwork does not know
+-- is gone: tasks that are still listed went with it.
 update public.tasks t set project_id = s.project_id, state = s.state
 from (
     select t.id, l.project_id,
-           case when t.deleted_at is not null or l.deleted_at is not null or p.deleted_at is not null then 'deleted'
+           case when t.deleted_at is not null or l.deleted_at is not null or p.deleted_at is not null or g.vendor_id is not null then 'deleted'
                 when p.archived_at is not null then 'archived'
                 when t.completed_at is not null or t.status = 'completed' then 'completed'
                 else 'open' end as state
     from public.tasks t left join public.task_lists l on l.id = t.task_list_id left join public.projects p on p.id = l.project_id
+    left join ops.raw_records g on g.source = 'teamwork' and g.gone_at is not null and p.id is null
+        and (g.kind, g.vendor_id) = (case when l.id is null then 'task_lists' else 'projects' end, coalesce(l.teamwork_project_id, t.teamwork_task_list_id)::text)
 ) as s
 where s.id = t.id and (t.project_id, t.state) is distinct from (s.project_id, s.state)
+
+-- name: unknown_task_lists
+-- Lists of tasks that came in no list of lists: new since, or gone with their project.
+select distinct t.teamwork_task_list_id from public.tasks t
+where t.task_list_id is null and t.teamwork_task_list_id is not null and t.deleted_at is null and not exists (
+    select from ops.raw_records r
+    where r.source = 'teamwork' and r.kind = 'task_lists' and r.vendor_id = t.teamwork_task_list_id::text and r.gone_at is not null
+)
+
+-- name: unknown_projects
+select distinct l.teamwork_project_id from public.task_lists l
+where l.project_id is null and l.teamwork_project_id is not null and l.deleted_at is null and not exists (
+    select from ops.raw_records r
+    where r.source = 'teamwork' and r.kind = 'projects' and r.vendor_id = l.teamwork_project_id::text and r.gone_at is not null
+)
 
 -- name: derive_task_types
 -- By the rule with the highest priority among those whose tag the task carries. What a person set stays.

@@ -21,7 +21,7 @@ from ibhelm_pipelines.errors import BusyError, VendorForbiddenError, VendorMissi
 from ibhelm_pipelines.vendors.teamwork import statements
 from ibhelm_pipelines.vendors.teamwork.fields import Row, first, identifier, moment
 from ibhelm_pipelines.vendors.teamwork.records import CREATED, CUSTOM_VALUES, UPDATED, is_deleted
-from ibhelm_pipelines.vendors.teamwork.resources import TASKS_RESOURCE
+from ibhelm_pipelines.vendors.teamwork.resources import PROJECTS, TASK_LISTS, TASKS_RESOURCE
 from ibhelm_pipelines.vendors.teamwork.store import Counts
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ MAX_PASSES = 3
 
 MAX_QUERY_ROWS = 50_000
 """Teamwork gives no more to one query; the next one goes on at the time of the last row."""
+
+PARENTS = {"tasks": (("unknown_task_lists", TASK_LISTS), ("unknown_projects", PROJECTS))}
+"""What tasks cannot do without, and how to find what is missing of it."""
 
 MAKE_TASKS = ("projects", "task_lists", "tags", "tasks")
 """Lists from which the derived columns of tasks are made."""
@@ -122,6 +125,7 @@ class Reader:
             progress = self._read_all(resource, self._since(resource, None if full else watermark))
             if resource.deletions_apart and not full and watermark is not None:
                 self._read_deletions(resource, watermark, progress)
+            self._find_parents(resource)
             gone: list[int] = []
             read_at, refused = None, 0
             if full:
@@ -158,15 +162,28 @@ class Reader:
         if resource.deletions_apart and len(left) > 1:
             left -= self._read_together(resource, left)
         for number in sorted(left):
-            read_at = self._now()
-            try:
-                page = self._api.one(resource, number)
-            except VendorMissingError:
-                self._store.bury(resource, [number], read_at)
-            except VendorForbiddenError:
-                structlog.get_logger().warning("hidden_from_us", resource=resource.name, id=number)
-            else:
-                self._put(resource, page)
+            self._read_one(resource, number)
+        if numbers:
+            self._find_parents(resource)
+
+    def _read_one(self, resource: Resource, number: int) -> None:
+        read_at = self._now()
+        try:
+            page = self._api.one(resource, number)
+        except VendorMissingError:
+            self._store.bury(resource, [number], read_at)
+        except VendorForbiddenError:
+            structlog.get_logger().warning("hidden_from_us", resource=resource.name, id=number)
+        else:
+            self._put(resource, page)
+
+    def _find_parents(self, resource: Resource) -> None:
+        """Ask for lists and projects that only tasks name: they may be new, or gone with them."""
+        for name, parent in PARENTS.get(resource.name, ()):
+            with translated_errors():
+                unknown = [number for (number,) in self._store.connection.execute(self._sql[name])]
+            for number in unknown:
+                self._read_one(parent, number)
 
     def _read_together(self, resource: Resource, numbers: set[int]) -> set[int]:
         """Read several with one request; return which of them came."""
