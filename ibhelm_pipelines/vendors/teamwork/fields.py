@@ -18,11 +18,12 @@ Row = dict[str, Any]
 
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _GO_ZERO = "0001-01-01"
+_GO_ZERO_TIME = f"{_GO_ZERO}T00:00:00Z"
 
 
 def first(row: Mapping[str, Any], *names: str) -> Any:
-    """Return the value of the first of these fields that says anything."""
-    return next((row[name] for name in names if row.get(name) not in (None, "")), None)
+    """Return the value of the first of these fields that says anything; Go's zero time says nothing."""
+    return next((row[name] for name in names if row.get(name) not in (None, "", _GO_ZERO_TIME)), None)
 
 
 def identifier(value: object) -> int | None:
