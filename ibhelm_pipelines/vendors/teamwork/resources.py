@@ -81,7 +81,7 @@ class Resource:
 _TASK_PARTS = {
     "includeCustomFields": "true",
     "includeRelatedTasks": "true",
-    "include": "customfieldTasks,customfields,tasklists,projects",
+    "include": "customfieldTasks,tasklists",
 }
 _EVERYWHERE = {"includeArchivedProjects": "true"}
 
@@ -132,8 +132,7 @@ PROJECTS = Resource(
     single_keys=("project",),
     table=tables.PROJECTS,
     read=records.read_project,
-    parameters={**_EVERYWHERE, "includeCompletedStatus": "true", "includeCustomFields": "true"},
-    single_parameters={"includeCustomFields": "true"},
+    parameters={**_EVERYWHERE, "includeCompletedStatus": "true"},
 )
 MILESTONES = Resource(
     name="milestones",
