@@ -50,7 +50,7 @@ MAKE_TASKS = ("projects", "task_lists", "tags", "tasks")
 """Lists from which the derived columns of tasks are made."""
 
 FEW = 10
-"""So many things may vanish at once without a question, however few there are."""
+"""So many things may vanish at once without a question, or be asked for one by one, however few there are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +182,7 @@ class Reader:
         for name, parent in PARENTS.get(resource.name, ()):
             with translated_errors():
                 unknown = [number for (number,) in self._store.connection.execute(self._sql[name])]
-            for number in unknown:
+            for number in unknown[:FEW]:  # of more, the directory was not read yet
                 self._read_one(parent, number)
 
     def _read_together(self, resource: Resource, numbers: set[int]) -> set[int]:

@@ -210,11 +210,25 @@ def test_things_that_webhooks_name_are_read_again_and_told_in_the_outbox(office:
 def test_a_child_that_arrives_before_its_parent_is_linked_when_the_parent_comes(settings: Settings) -> None:
     with TeamworkSimulator(tasks=60, rate_limit=PLENTY) as teamwork:
         office = Office(teamwork, connected(settings, teamwork))
-        for asset in ("teamwork_time", "teamwork_comments", "teamwork_tasks"):
-            sync(office.settings, assets=[asset])
-        assert office.one("select count(*) from tasks where project_id is not null") == 0
+        sync(office.settings, assets=["teamwork_time"])
+        sync(office.settings, assets=["teamwork_comments"])
+        assert office.one("select count(*) from time_entries where project_id is not null") == 0
+        assert office.one("select count(*) from task_comments where task_id is not null") == 0
+        sync(office.settings, assets=["teamwork_tasks"])
         sync(office.settings, assets=["teamwork_directory"])
         office.assert_equals_teamwork()
+
+
+def test_a_task_in_a_list_that_is_new_is_in_its_project_at_once(office: Office) -> None:
+    project = office.pick("projects")
+    values = {"name": "Neu", "description": "", "projectId": project["id"], "milestoneId": None, "status": "new"}
+    values |= {"displayOrder": 1, "isPrivate": 0, "createdAt": office.teamwork.office.now()}
+    new = actions.create(office.teamwork.office, "task_lists", values, BY)
+    task = office.pick("tasks")
+    actions.move_task(office.teamwork.office, task, new["id"], BY)
+    sync_things(office.settings, [("task", task["id"])])
+    at_home = "select p.teamwork_id from tasks t join projects p on p.id = t.project_id where t.teamwork_id = %s"
+    assert office.one(at_home, task["id"]) == project["id"]
 
 
 def test_an_older_reading_never_replaces_a_newer_one(office: Office) -> None:
