@@ -20,7 +20,7 @@ from ibhelm_pipelines.definitions import defs
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.settings import Settings
 from resources.failures import dagster_failures
-from resources.lanes import DEEP_TAG, FOLDER_ASSETS, SCAN_JOB
+from resources.lanes import DEEP_TAG, FOLDER_ASSETS, FULL_TAG, SCAN_JOB, TEAMWORK_SYNC_JOB
 from resources.partitions import FOLDERS
 from resources.platform import Platform
 from sensors.alerts import alerts
@@ -69,11 +69,19 @@ def scan(*, deep: bool = False, folders: list[str] | None = None) -> dict[str, A
     }
 
 
-def asset(name: str, folder: str) -> dict[str, Any]:
+def asset(name: str, folder: str = "") -> dict[str, Any]:
     return {
         "job_name": ASSET_JOB,
         "asset_selection": {dg.AssetKey(name)},
-        "tags": {"dagster/partition": folder},
+        "tags": {"dagster/partition": folder} if folder else {},
+    }
+
+
+def sync(**config: Any) -> dict[str, Any]:
+    return {
+        "job_name": TEAMWORK_SYNC_JOB,
+        "run_config": {"ops": {"read_teamwork": {"config": config}}},
+        "tags": {FULL_TAG: "true"} if config.get("full") else {},
     }
 
 
@@ -101,6 +109,17 @@ def test_work_that_fails_again_and_again_is_one_condition(runs: Runs) -> None:
         (asset("thumbnails", "a"), scan(), True),  # a scan of the share does the work of every folder
         (asset("thumbnails", "a"), scan(folders=["a"]), False),
         (asset("of_another_room", "a"), scan(), False),
+        (sync(), sync(), True),
+        (sync(), sync(full=True), True),
+        (sync(full=True), sync(), False),
+        (sync(projects=[1]), sync(projects=[1]), True),
+        (sync(projects=[1]), sync(), False),  # what was to be read again has not changed
+        (sync(projects=[1]), sync(full=True), True),
+        (sync(), sync(projects=[1]), False),
+        (asset("teamwork_tasks"), sync(), True),
+        (asset("teamwork_tasks"), sync(projects=[1]), False),
+        (asset("teamwork_tasks"), scan(), False),
+        (asset("nas_files", "a"), sync(), False),
         ({"job_name": "retention"}, {"job_name": "retention"}, True),
         ({"job_name": "retention"}, scan(), False),
     ],
@@ -154,6 +173,20 @@ def test_many_folders_make_a_short_key_of_their_own(runs: Runs) -> None:
     first, second = runs.keys()
     assert first != second
     assert len(first) < 200
+
+
+def test_a_full_sync_and_a_quick_one_that_fail_are_one_alert_to_people(runs: Runs) -> None:
+    runs.add(BAD, minutes_ago=40, **sync(full=True))
+    for minutes_ago in (30, 20):
+        runs.add(BAD, minutes_ago=minutes_ago, **sync())
+    assert runs.keys() == ["run:sync_teamwork"]
+    for number in range(60):  # more than are looked through
+        runs.add(GOOD, minutes_ago=19 - number / 10, **sync())
+    assert runs.keys() == ["run:sync_teamwork"], "the full one is still missing"
+    runs.add(GOOD, minutes_ago=10, **sync(full=True))
+    for number in range(60):
+        runs.add(GOOD, minutes_ago=9 - number / 10, **sync())
+    assert runs.keys() == []
 
 
 def test_the_names_of_the_folder_assets_are_those_of_the_assets_with_folders() -> None:

@@ -222,10 +222,10 @@ def test_an_expired_token_is_one_alert_moves_nothing_and_is_over_after_the_next_
             _tick(office, mailbox)
         office.age_cursors("3 hours")
         _tick(office, mailbox)
-        assert _alerts(office) == [("run:sync_teamwork", True)]
-        [message] = mailbox.messages
-        assert "Teamwork refuses our token (401)" in message["message"]
-        assert "IBHELM_TEAMWORK_TOKEN" in message["message"]
+    assert _alerts(office) == [("run:sync_teamwork", True)]
+    [message] = mailbox.messages
+    assert "Teamwork refuses our token (401)" in message["message"]
+    assert "IBHELM_TEAMWORK_TOKEN" in message["message"]
     office.age_cursors("-3 hours")
     assert office.cursors() == before
     assert office.one("select count(*) from tasks where deleted_at is null") == rows
@@ -243,13 +243,11 @@ def test_a_failed_full_reading_is_not_healed_by_a_quick_one(office: Office) -> N
     office.teamwork.faults = Faults(token_expired=True)
     office.sync(full=True)
     office.teamwork.faults = Faults()
-    with open_mailbox() as mailbox:
-        office.sync()
-        _tick(office, mailbox)
-        assert _alerts(office) == [("run:sync_teamwork", True)]
-        office.sync(full=True)
-        _tick(office, mailbox)
-    assert _alerts(office) == [("run:sync_teamwork", False)]
+    for full, is_open in ((False, True), (True, False)):
+        assert office.sync(full=full).success
+        with open_mailbox() as mailbox:
+            _tick(office, mailbox)
+        assert _alerts(office) == [("run:sync_teamwork", is_open)]
 
 
 def test_what_fails_stops_only_what_is_built_on_it_and_a_retry_does_not_begin_from_the_beginning(
