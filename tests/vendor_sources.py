@@ -166,10 +166,10 @@ class Teamwork:
         self._kind, self._office, self._clock = kind, simulator.office, clock
         self._rows = self._office.tables[kind.at_teamwork]
         self._by = next(iter(self._office.tables["people"]))
-        self._assets = ASSETS
+        self._assets: tuple[str, ...] = ASSETS
         self._empty_the_list()
-        self.empties = _empties(kind)
-        self.refusals = _refusals(kind)
+        self.empties: Mapping[str, Callable[[Given], Given]] = _empties(kind)
+        self.refusals: Mapping[str, Given] = _refusals(kind)
 
     def _empty_the_list(self) -> None:
         for row in list(self._rows.values()):

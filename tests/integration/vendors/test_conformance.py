@@ -171,8 +171,8 @@ def test_rows_that_move_between_pages_are_not_lost(source: Source, seed: int, *,
         if source.is_listing(asked):
             for number in dice.sample(old, dice.randrange(4)):
                 source.rename(number, f"anders {number} {dice.random()}")
-            if (number := next(deletions, None)) is not None:
-                source.delete(number)
+            if (doomed := next(deletions, None)) is not None:
+                source.delete(doomed)
             source.add(*some(dice.randrange(3), "später"))
 
     source.proxy.after = after
