@@ -9,10 +9,11 @@ import psycopg
 import pytest
 from nas_tree import Nas
 
-from assets.checks import file_checks
+from assets.checks import file_checks, teamwork_checks
 from assets.content import extracted_text, thumbnails
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
+from assets.teamwork import TEAMWORK, teamwork_directory, teamwork_tasks
 from ibhelm_pipelines.db.checks import QUESTIONS, ask
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
@@ -20,7 +21,11 @@ from resources.platform import Platform
 
 FOLDER = "projekte/A"
 
-ALL = [NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text]
+ALL = [
+    *(NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text),
+    *(TEAMWORK, teamwork_directory, teamwork_tasks),
+]
+CURSOR = "insert into ops.sync_cursors (source, resource, synced_at, full_synced_at, refused_deletions) values"
 
 
 @dataclass
@@ -34,6 +39,31 @@ class Trouble:
 
 
 TROUBLES = [
+    Trouble(
+        "teamwork_stale",
+        f"{CURSOR} ('teamwork', 'tasks', now() - interval '31 minutes', now(), 0)",
+        "1 lists of Teamwork were not read to their end for half an hour, such as tasks, last at ",
+        "`ibhelm sync teamwork`",
+    ),
+    Trouble(
+        "teamwork_not_reconciled",
+        f"{CURSOR} ('teamwork', 'tags', now(), now() - interval '49 hours', 0)",
+        "1 lists of Teamwork were not read in full for two days, such as tags: what vanished there is still shown.",
+        "`ibhelm sync teamwork --full`",
+    ),
+    Trouble(
+        "teamwork_deletions_refused",
+        f"{CURSOR} ('teamwork', 'tasks', now(), now(), 600)",
+        "600 of tasks vanished from Teamwork at once, too many to be believed; none of them was marked deleted.",
+        "`ibhelm sync teamwork --full --confirm-deletions`",
+    ),
+    Trouble(
+        "teamwork_rows_not_understood",
+        "insert into ops.raw_records (source, kind, vendor_id, body, read_at, error)"
+        " values ('teamwork', 'tasks', '4711', '{}', now(), 'KeyError: name')",
+        "1 things of Teamwork could not be understood, such as 4711 of tasks: KeyError: name",
+        "ops.raw_records",
+    ),
     Trouble(
         "unreadable_paths",
         "insert into ops.path_problems (raw_path_digest, raw_path, path, folder, kind, reason)"
@@ -150,6 +180,9 @@ NO_SETTLING_SCAN = [
 ]
 
 
+UNREADABLE = next(trouble for trouble in TROUBLES if trouble.check == "unreadable_paths")
+
+
 @pytest.fixture
 def office(nas: Nas, settings: Settings) -> Nas:
     """Twenty-two files, scanned, stored and read; nothing is wrong."""
@@ -168,7 +201,9 @@ def office(nas: Nas, settings: Settings) -> Nas:
 
 def _evaluations(instance: dg.DagsterInstance, platform: Platform) -> dict[str, dg.AssetCheckEvaluation]:
     """Run all checks as Dagster does, and return their evaluations by name."""
-    definitions = dg.Definitions(assets=ALL, asset_checks=[file_checks], resources={"platform": platform})
+    definitions = dg.Definitions(
+        assets=ALL, asset_checks=[file_checks, teamwork_checks], resources={"platform": platform}
+    )
     keys = {dg.AssetCheckKey(dg.AssetKey(q.asset), q.name) for q in QUESTIONS}
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=keys)
     return {e.check_name: e for e in job.execute_in_process(instance=instance).get_asset_check_evaluations()}
@@ -181,12 +216,12 @@ def test_dagster_shows_green_where_nothing_is_wrong_and_red_with_a_table_where_s
     assert {name: e.passed for name, e in green.items()} == {q.name: True for q in QUESTIONS}
     assert all(e.description and e.description.endswith(".") for e in green.values())
 
-    office.rows(f"{TROUBLES[0].made_by} returning 1")
+    office.rows(f"{UNREADABLE.made_by} returning 1")
     evaluations = _evaluations(instance, platform)
-    assert [name for name, e in evaluations.items() if not e.passed] == [TROUBLES[0].check]
-    red = evaluations[TROUBLES[0].check]
+    assert [name for name, e in evaluations.items() if not e.passed] == [UNREADABLE.check]
+    red = evaluations[UNREADABLE.check]
     assert red.severity == dg.AssetCheckSeverity.ERROR
-    assert red.description == TROUBLES[0].sentence
+    assert red.description == UNREADABLE.sentence
     assert red.metadata["count"].value == 1
     table = red.metadata["rows"]
     assert isinstance(table, dg.TableMetadataValue)
@@ -243,7 +278,7 @@ def test_what_was_given_up_stays_so_when_no_later_scan_looked_at_everything(
 def test_a_file_that_is_being_saved_and_a_content_that_is_being_stored_are_trouble_only_later(office: Nas) -> None:
     moments = {
         "unreadable_paths": (
-            TROUBLES[0].made_by,
+            UNREADABLE.made_by,
             "update ops.path_problems set first_seen_at = now() - interval '16 minutes'",
         ),
         "contents_not_stored": (
