@@ -70,6 +70,10 @@ class Source(Protocol):
 
     def restore(self, number: int) -> None: ...
 
+    def wait(self) -> None:
+        """Let a good while pass at the vendor: what changed before is no news any more."""
+        ...
+
     def sync(self, *, full: bool = False) -> None:
         """Read the vendor; a good while passes there afterwards."""
         ...
@@ -236,13 +240,16 @@ class Teamwork:
             else:
                 actions.restore(self._office, self._kind.at_teamwork, self._rows[number], self._by)
 
+    def wait(self) -> None:
+        self._clock.tick(3600)
+
     def sync(self, *, full: bool = False) -> None:
         """The first time all lists are read, so that there is something to link to; then those of the asset."""
         assets, self._assets = self._assets, (self._kind.asset,)
         try:
             sync(self.settings, full=full, assets=assets)
         finally:
-            self._clock.tick(3600)
+            self.wait()
 
     def cursor(self) -> tuple[Any, ...] | None:
         query = "select watermark, full_synced_at, synced_at from ops.sync_cursors where resource = %s"

@@ -166,6 +166,7 @@ def test_rows_that_move_between_pages_are_not_lost(source: Source, seed: int, *,
         source.sync()
         for number in old:
             source.rename(number, f"neu {number}")
+    source.wait()
 
     def after(asked: Asked, _given: Given) -> None:
         if source.is_listing(asked):
