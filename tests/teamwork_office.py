@@ -23,7 +23,6 @@ def in_haste(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let pauses before another attempt be short; that they are long enough is tested where they are made."""
     monkeypatch.setattr(http, "_BACKOFF", wait_random_exponential(multiplier=0.02, max=0.1))
     monkeypatch.setattr(reply, "SHORTEST_PAUSE_SECONDS", 0.05)
-    monkeypatch.setattr(reply, "LONGEST_PAUSE_SECONDS", 0.1)
 
 
 def connected(settings: Settings, teamwork: TeamworkSimulator, **more: Any) -> Settings:

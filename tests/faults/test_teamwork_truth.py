@@ -24,6 +24,7 @@ from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.switches import Switches
 from ibhelm_pipelines.errors import BusyError, VendorUnavailableError
 from ibhelm_pipelines.live.webhook_formats import read_teamwork
+from ibhelm_pipelines.vendors import reply
 from ibhelm_pipelines.vendors.teamwork.sync import KINDS, sync, sync_things
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ def test_one_reconcile_makes_the_tables_equal_teamwork(
     settings: Settings, seed: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     in_haste(monkeypatch)
+    monkeypatch.setattr(reply, "LONGEST_PAUSE_SECONDS", 0.1)
     dice = Random(f"{seed} chaos")
     switches, faults = Switches.drawn(dice), drawn_faults(dice)
     with (
