@@ -68,9 +68,9 @@ def test_what_is_new_after_a_restart_gets_ids_that_nothing_ever_had(state_dir: P
         known = first.shown()
     with SimulatedTeamwork(state_dir) as second:
         environment = dict(second.environment)
-        row = truth(environment)["task_lists"][0]  # type: ignore[index]
+        row = truth(environment)["task_lists"][0]
         task = ask(environment, f"/projects/api/v3/tasklists/{row['id']}/tasks.json", task={"name": "Neu"})["task"]
-        assert task["id"] > max(known["tasks"])  # type: ignore[index]
+        assert task["id"] > max(known["tasks"])
 
 
 def test_a_killed_demo_takes_no_change_with_it_that_is_older_than_a_moment(state_dir: Path):

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
+from ibhelm_pipelines.vendors.teamwork.tables import TABLES
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -84,6 +86,22 @@ def link(table: str, link_: Link) -> Statement:
         named=sql.Identifier(link_.named),
         kind=sql.SQL("t.kind = {}").format(link_.kind) if link_.kind else sql.SQL("true"),
     )
+
+
+@cache
+def links_around(table: Table) -> tuple[Statement, ...]:
+    """Return what links new rows of a table: to what they name, and what named them before they came."""
+    holders = [(each, holder, links) for each in TABLES for holder, links in _holders(each)]
+    return tuple(
+        link(holder, link_)
+        for owner, holder, links in holders
+        for link_ in links
+        if owner is table or link_.target == table.name
+    )
+
+
+def _holders(table: Table) -> list[tuple[str, tuple[Link, ...]]]:
+    return [(table.name, table.links), *((bridge.table, bridge.links) for bridge in table.bridges)]
 
 
 @cache
