@@ -11,8 +11,13 @@ from typing import Any
 import psycopg
 
 
-def run_in_child(action: Callable[[], Any], *, die_at: int | None) -> list[str] | None:
-    """Run in a forked child, killed before its `die_at`-th statement; returns what it sent, None when killed."""
+def run_in_child(
+    action: Callable[[], Any], *, die_at: int | None, begun: Callable[[int], None] = lambda _child: None
+) -> list[str] | None:
+    """Run in a forked child, killed before its `die_at`-th statement; returns what it sent, None when killed.
+
+    `begun` is told its process, for those who kill it themselves.
+    """
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -38,6 +43,7 @@ def run_in_child(action: Callable[[], Any], *, die_at: int | None) -> list[str] 
         finally:
             os._exit(status)
     os.close(writer)
+    begun(child)
     with os.fdopen(reader) as pipe:
         said = pipe.read()
     _, status = os.waitpid(child, 0)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 import random
+import signal
 import time
 from dataclasses import replace
 from itertools import cycle
 from math import ceil
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -275,7 +278,23 @@ def test_a_reading_that_is_killed_anywhere_keeps_what_it_read_and_the_next_one_c
         kept.append(len(stored))
         die_at += 60
     assert kept == sorted(kept)
-    assert set(kept) & {source.page_rows, source.page_rows * 2}, "it was killed between two pages"
+    source.sync()
+    assert_equal(source)
+
+
+def test_a_reading_that_is_killed_between_two_pages_keeps_the_first_and_the_next_one_completes(source: Source) -> None:
+    source.sync()
+    source.add(*some(source.page_rows * 2 + 10))
+    asked_before, child = len(listings(source)), Queue[int]()
+
+    def before(asked: Asked) -> None:
+        if source.is_listing(asked) and len(listings(source)) - asked_before == 3:
+            os.kill(child.get(timeout=60), signal.SIGKILL)
+
+    source.proxy.before = before
+    assert run_in_child(source.sync, die_at=None, begun=child.put) is None
+    assert len(source.stored()) == source.page_rows * 2
+    source.proxy.calm()
     source.sync()
     assert_equal(source)
 
