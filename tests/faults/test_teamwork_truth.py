@@ -19,9 +19,9 @@ from teamwork_asker import mailbox
 from teamwork_mirror import differences
 from teamwork_office import PLENTY, connected, in_haste
 
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.switches import Switches
+from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.errors import BusyError, VendorUnavailableError
 from ibhelm_pipelines.live.webhook_formats import read_teamwork
 from ibhelm_pipelines.vendors import reply

@@ -13,8 +13,8 @@ import pytest
 from click.testing import CliRunner
 
 from ibhelm_pipelines.cli import main
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
+from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.share import init_share
 
@@ -185,7 +185,7 @@ def test_marking_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
 _AS_SOMEBODY = """
 import os, sys
 from pathlib import Path
-from ibhelm_pipelines.demo.teamwork.faults import Faults
+from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.share import init_share

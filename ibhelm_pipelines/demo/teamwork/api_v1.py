@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.api_v3 import is_readable_singly
-from ibhelm_pipelines.demo.teamwork.query import Query, Reply
+from ibhelm_pipelines.demo.teamwork.query import Query
 from ibhelm_pipelines.demo.teamwork.state import EVENT_NAMES, Office, Row, is_deleted
 from ibhelm_pipelines.demo.teamwork.webhooks import Webhook, Webhooks
+from ibhelm_pipelines.demo.vendor.exchange import Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

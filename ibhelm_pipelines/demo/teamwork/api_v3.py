@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.includes import custom_values, included
-from ibhelm_pipelines.demo.teamwork.query import MAX_RECORDS, BadQuery, Page, Query, Reply
+from ibhelm_pipelines.demo.teamwork.query import MAX_RECORDS, Page, Query
 from ibhelm_pipelines.demo.teamwork.rows import render
 from ibhelm_pipelines.demo.teamwork.state import Office, Row, is_deleted
 from ibhelm_pipelines.demo.teamwork.visible import visible_ids
+from ibhelm_pipelines.demo.vendor.exchange import BadQuery, Reply
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.demo.teamwork.visible import Test

@@ -6,50 +6,22 @@ What cannot be read (a page of 501, a time that is none) is refused with 400.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.demo.teamwork.state import iso
+from ibhelm_pipelines.demo.vendor.exchange import BadQuery, Parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 MAX_PAGE_SIZE = 500
 MAX_RECORDS = 50_000
 """Of one query, over all its pages."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reply:
-    """What a request is answered with; a body of None is an empty one."""
-
-    status: int = 200
-    body: Any = None
-    headers: dict[str, str] = field(default_factory=dict)
-
-
-class BadQuery(ValueError):  # noqa: N818 - it is the client's error, answered with 400
-    """The request cannot be read; the message is for the vendor's error body."""
-
-
-class Query:
-    """The parameters of one request."""
-
-    def __init__(self, params: Mapping[str, str]) -> None:
-        self._params = params
-
-    def text(self, name: str, default: str = "") -> str:
-        """Return a parameter as it is."""
-        return self._params.get(name, default)
-
-    def flag(self, name: str, *, default: bool = False) -> bool:
-        """Return whether a flag is set; all are off unless the vendor says otherwise."""
-        value = self._params.get(name)
-        return default if value is None else value.lower() in {"true", "1", "yes"}
-
-    def words(self, name: str) -> list[str]:
-        """Return a list with commas in it."""
-        return [word.strip() for word in self._params.get(name, "").split(",") if word.strip()]
+class Query(Parameters):
+    """The parameters of one request to Teamwork.com."""
 
     def ids(self, name: str) -> frozenset[int] | None:
         """Return a list of ids, or None where nobody asked."""
@@ -60,7 +32,7 @@ class Query:
 
     def time(self, name: str) -> str | None:
         """Return a time; a plus sign that was not percent-encoded has become a blank and makes it unreadable."""
-        value = self._params.get(name)
+        value = self.text(name)
         if not value:
             return None
         try:
@@ -68,17 +40,6 @@ class Query:
         except ValueError as error:
             raise BadQuery(f"{name} is not a valid date-time") from error
         return iso(moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC))
-
-    def number(self, name: str, default: int, *, least: int, most: int) -> int:
-        """Return a number within bounds."""
-        value = self._params.get(name, str(default))
-        if not value.isdigit() or not least <= int(value) <= most:
-            raise BadQuery(f"{name} must be between {least} and {most}")
-        return int(value)
-
-    def without(self, *names: str) -> tuple[tuple[str, str], ...]:
-        """Return all parameters but these, to know a query again on its next page."""
-        return tuple(sorted((name, value) for name, value in self._params.items() if name not in names))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from random import Random
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,11 +10,7 @@ from ibhelm_pipelines.demo.share import PROJECTS, SEED
 from ibhelm_pipelines.demo.teamwork.api_v1 import EVENTS
 from ibhelm_pipelines.demo.teamwork.server import TOKEN, TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.switches import Switches
-
-if TYPE_CHECKING:
-    from types import FrameType
-
-_LIFE_BEGINS = "The office changes once every {} seconds; Ctrl-C ends it."
+from ibhelm_pipelines.demo.vendor.living import live_until_stopped
 
 
 @click.command("simulate-teamwork")
@@ -55,21 +48,4 @@ def simulate_teamwork_command(
     with simulator:
         click.echo(f"Teamwork.com is simulated at {simulator.url}, its API key is {token}.")
         click.echo(f"The truth: {simulator.url}/_simulator/truth")
-        _live(simulator, every)
-
-
-def _live(simulator: TeamworkSimulator, every: float | None) -> None:
-    """Let the office live until a signal says stop."""
-    over = threading.Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        over.set()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, stop)
-    click.echo(_LIFE_BEGINS.format(every) if every else "Ctrl-C ends it.")
-    day = 0
-    while not over.wait(every):
-        day += 1
-        for what in simulator.mutate(seed=day, count=1):
-            click.echo(what)
+        live_until_stopped(simulator, every)

@@ -9,41 +9,32 @@ What controls the simulator stands below `/_simulator/`: it is never counted, ne
 from __future__ import annotations
 
 import datetime as dt
-import socket
-import threading
 import time
-from dataclasses import asdict
 from random import Random
 from typing import TYPE_CHECKING, Any, Self
 
-import uvicorn
-from starlette.applications import Starlette
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 
-from ibhelm_pipelines.demo.teamwork.broken import AbruptProtocol
-from ibhelm_pipelines.demo.teamwork.faults import Faults, RequestLog
-from ibhelm_pipelines.demo.teamwork.gateway import Gateway
+from ibhelm_pipelines.demo.teamwork.gateway import TeamworkGateway
 from ibhelm_pipelines.demo.teamwork.mutations import mutate
 from ibhelm_pipelines.demo.teamwork.seed import seed_office
 from ibhelm_pipelines.demo.teamwork.state import Office
 from ibhelm_pipelines.demo.teamwork.switches import Switches
 from ibhelm_pipelines.demo.teamwork.truth import truth
 from ibhelm_pipelines.demo.teamwork.webhooks import Webhooks
-from ibhelm_pipelines.errors import ConfigurationError
-from ibhelm_pipelines.local.ports import HOST
+from ibhelm_pipelines.demo.vendor.control import Control
+from ibhelm_pipelines.demo.vendor.faults import Faults
+from ibhelm_pipelines.demo.vendor.request_log import RequestLog, Window
+from ibhelm_pipelines.demo.vendor.serving import Served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-
-    from starlette.requests import Request
 
 TOKEN = "twp_simulated_key"  # noqa: S105 - the key of a made-up office
 RETRY_SECONDS = (60.0, 300.0, 600.0)
 """The schedule of the vendor's older guide: 1, 5 and 10 minutes."""
 
 _METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-_STOP_SECONDS = 1
 
 
 def _real_clock() -> dt.datetime:
@@ -89,24 +80,28 @@ class TeamworkSimulator:
         seed_office(self.office, seed=seed, projects=projects, tasks=tasks)
         self.webhooks = Webhooks(self.office, seed=seed, retry_seconds=webhook_retry_seconds)
         self.webhooks.faults = lambda: self._gateway.faults
-        log = RequestLog(limit=rate_limit, window_seconds=window_seconds)
-        self._gateway = Gateway(self.office, self.webhooks, token=token, seed=seed, log=log, monotonic=monotonic)
+        self._gateway = TeamworkGateway(
+            self.office,
+            self.webhooks,
+            token=token,
+            seed=seed,
+            log=RequestLog(Window(rate_limit, window_seconds)),
+            monotonic=monotonic,
+        )
         self.faults = faults or Faults()
-        self._socket = _listen(port)
-        self.url = f"http://{HOST}:{self._socket.getsockname()[1]}"
-        self._server = _server(Starlette(routes=self._routes()))
-        self._thread = threading.Thread(target=self._serve, name="teamwork-simulator", daemon=True)
+        api = Route("/{path:path}", self._gateway.respond, methods=_METHODS)
+        self._served = Served([Control(self).mounted(), api], port=port, service="The simulator of Teamwork")
+        self.url = self._served.url
 
     def start(self) -> Self:
         """Serve from now on, and deliver webhooks."""
         self.webhooks.start()
-        self._thread.start()
+        self._served.start()
         return self
 
     def stop(self) -> None:
         """Serve no more."""
-        self._server.should_exit = True
-        self._thread.join()
+        self._served.stop()
         self.webhooks.stop()
 
     def __enter__(self) -> Self:
@@ -166,74 +161,3 @@ class TeamworkSimulator:
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """Return what a perfect mirror would hold; `truth.py` says in which shape."""
         return truth(self.office)
-
-    def _serve(self) -> None:
-        self._server.run(sockets=[self._socket])
-
-    def _routes(self) -> list[Route | Mount]:
-        control = [
-            Route("/truth", self._get_truth, methods=["GET"]),
-            Route("/mutate", self._post_mutate, methods=["POST"]),
-            Route("/faults", self._faults, methods=["GET", "PUT"]),
-            Route("/switches", self._switches, methods=["GET", "PUT"]),
-            Route("/requests", self._get_requests, methods=["GET"]),
-        ]
-        api = Route("/{path:path}", self._gateway.respond, methods=_METHODS)
-        return [Mount("/_simulator", routes=control), api]
-
-    async def _get_truth(self, _request: Request) -> Response:
-        return JSONResponse(self.truth())
-
-    async def _post_mutate(self, request: Request) -> Response:
-        wish = await request.json()
-        return JSONResponse({"done": self.mutate(seed=wish.get("seed", 0), count=int(wish.get("count", 1)))})
-
-    async def _faults(self, request: Request) -> Response:
-        if request.method == "PUT":
-            try:
-                self.faults = self.faults.changed(await request.json())
-            except ConfigurationError as error:
-                return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse(asdict(self.faults))
-
-    async def _switches(self, request: Request) -> Response:
-        if request.method == "PUT":
-            try:
-                self.switches = self.switches.changed(await request.json())
-            except ConfigurationError as error:
-                return JSONResponse({"error": str(error)}, 400)
-        return JSONResponse(asdict(self.switches))
-
-    async def _get_requests(self, _request: Request) -> Response:
-        return JSONResponse(self.requests.as_counters())
-
-
-def _server(application: Starlette) -> uvicorn.Server:
-    application.router.redirect_slashes = False
-    config = uvicorn.Config(
-        application,
-        http=AbruptProtocol,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        date_header=False,  # the vendor's clock is ours to set
-        timeout_graceful_shutdown=_STOP_SECONDS,
-    )
-    return uvicorn.Server(config)
-
-
-def _listen(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((HOST, port))
-        listener.listen()
-    except OSError as error:
-        listener.close()
-        raise ConfigurationError(
-            f"The simulator of Teamwork cannot listen on port {port} of {HOST}: {error.strerror}.",
-            next_step="Name another port, or 0 for a free one.",
-        ) from error
-    return listener

@@ -1,21 +1,18 @@
 """What nobody knows about Teamwork.com for certain, as switches: each has every answer that the real service may give.
 
-A connector has to be right under all of them. `Switches.drawn` draws one combination, so that tests meet many.
+A connector has to be right under all of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass
+from typing import Literal
 
-from ibhelm_pipelines.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    from random import Random
+from ibhelm_pipelines.demo.vendor.switches import VendorSwitches
 
 
 @dataclass(frozen=True, kw_only=True)
-class Switches:
+class Switches(VendorSwitches):
     """One combination of answers.
 
     Attributes:
@@ -57,29 +54,3 @@ class Switches:
     rate_limit_headers: Literal["X-Rate-Limit", "x-ratelimit"] = "X-Rate-Limit"
     rate_limit_reset: Literal["seconds", "epoch"] = "seconds"
     retry_after: bool = True
-
-    @classmethod
-    def drawn(cls, rng: Random) -> Switches:
-        """Return one combination at random."""
-        return cls(**{name: rng.choice(choices) for name, choices in answers().items()})
-
-    def changed(self, values: dict[str, Any]) -> Switches:
-        """Return these switches with some set anew.
-
-        Raises:
-            ConfigurationError: there is no such switch, or it has no such answer.
-        """
-        known = answers()
-        for name, value in values.items():
-            if name not in known or value not in known[name] or type(value) is not type(known[name][0]):
-                raise ConfigurationError(
-                    f"No switch {name} with the answer {value!r} exists.",
-                    next_step=f"The switches and their answers: {known}.",
-                )
-        return Switches(**{**asdict(self), **values})
-
-
-def answers() -> dict[str, tuple[Any, ...]]:
-    """Return every switch with all its answers."""
-    hints = get_type_hints(Switches)
-    return {field.name: get_args(hints[field.name]) or (False, True) for field in fields(Switches)}

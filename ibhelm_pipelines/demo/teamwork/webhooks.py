@@ -6,24 +6,22 @@ After three events that nobody took, the vendor makes a webhook inactive and tel
 from __future__ import annotations
 
 import hashlib
-import heapq
 import hmac
 import json
-import threading
-import time
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
-import requests
-
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.webhook_bodies import flat_v2, v1_body, v2_body
+from ibhelm_pipelines.demo.vendor.deliveries import Deliveries, post
+from ibhelm_pipelines.demo.vendor.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    import requests
 
     from ibhelm_pipelines.demo.teamwork.state import Event, Office
 
@@ -76,24 +74,16 @@ class Webhooks:
         self.hooks: dict[int, Webhook] = {}
         self.enabled = True
         self._next_id = 1_233
-        self._waiting: list[tuple[float, int, Webhook, Delivery]] = []
-        self._number = 0
-        self._changed = threading.Condition()
-        self._stopping = False
-        self._delivering = False
-        self._thread = threading.Thread(target=self._run, name="teamwork-webhooks", daemon=True)
+        self._deliveries = Deliveries[tuple[Webhook, Delivery]](name="teamwork-webhooks", attempt=self._attempt)
         office.listeners.append(self._on_event)
 
     def start(self) -> None:
         """Begin to deliver."""
-        self._thread.start()
+        self._deliveries.start()
 
     def stop(self) -> None:
         """Deliver nothing more."""
-        with self._changed:
-            self._stopping = True
-            self._changed.notify_all()
-        self._thread.join()
+        self._deliveries.stop()
 
     def add(self, *, event: str, url: str, **values: Any) -> Webhook:
         """Install one."""
@@ -117,13 +107,12 @@ class Webhooks:
         """Deliver something again by hand; return whether it is known."""
         known = [delivery for delivery in hook.deliveries if delivery.uuid == uuid]
         for delivery in known:
-            self._put(hook, delivery, 0.0)
+            self._deliveries.put((hook, delivery), 0.0)
         return bool(known)
 
     def settle(self, seconds: float = 60.0) -> bool:
         """Wait until nothing is under way and nothing is to be tried again; return whether that came in time."""
-        with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._delivering, seconds)
+        return self._deliveries.settle(seconds)
 
     def _on_event(self, event: Event) -> None:
         for hook in list(self.hooks.values()):
@@ -135,46 +124,10 @@ class Webhooks:
         uuid = str(UUID(int=self._rng.getrandbits(128), version=4))
         delivery = Delivery(uuid=uuid, event=event.name, body=_body(self._office, hook, event))
         hook.deliveries.append(delivery)
-        faults, rng = self.faults(), self._rng
-        delay = 0.0
-        if rng.random() < faults.webhook_missing:
-            return
-        if rng.random() < faults.webhook_reordered:
-            delay = rng.random()
-        if rng.random() < faults.webhook_late:
-            delay = faults.webhook_late_seconds
-        self._put(hook, delivery, delay)
-        if rng.random() < faults.webhook_duplicate:
-            self._put(hook, delivery, delay + rng.random() / 10)
+        self._deliveries.send((hook, delivery), self.faults(), self._rng)
 
-    def _put(self, hook: Webhook, delivery: Delivery, delay: float) -> None:
-        with self._changed:
-            self._number += 1
-            heapq.heappush(self._waiting, (time.monotonic() + delay, self._number, hook, delivery))
-            self._changed.notify_all()
-
-    def _run(self) -> None:
-        with requests.Session() as session:
-            session.trust_env = False  # to this machine, past any proxy
-            while due := self._next():
-                self._attempt(session, *due)
-                with self._changed:
-                    self._delivering = False
-                    self._changed.notify_all()
-
-    def _next(self) -> tuple[Webhook, Delivery] | None:
-        """Wait for the next delivery that is due; None when all is over."""
-        with self._changed:
-            while not self._stopping:
-                wait = self._waiting[0][0] - time.monotonic() if self._waiting else None
-                if wait is not None and wait <= 0:
-                    _, _, hook, delivery = heapq.heappop(self._waiting)
-                    self._delivering = True
-                    return hook, delivery
-                self._changed.wait(wait)
-        return None
-
-    def _attempt(self, session: requests.Session, hook: Webhook, delivery: Delivery) -> None:
+    def _attempt(self, session: requests.Session, due: tuple[Webhook, Delivery]) -> None:
+        hook, delivery = due
         if hook.id not in self.hooks:
             return
         delivery.attempts += 1
@@ -182,7 +135,7 @@ class Webhooks:
         if delivery.answers[-1] == 200:
             return
         if delivery.attempts <= len(self._retry_seconds):
-            self._put(hook, delivery, self._retry_seconds[delivery.attempts - 1])
+            self._deliveries.put(due, self._retry_seconds[delivery.attempts - 1])
             return
         hook.discarded += 1
         if hook.discarded >= MAX_DISCARDED:
@@ -200,13 +153,7 @@ def _post(session: requests.Session, hook: Webhook, delivery: Delivery) -> int:
     if hook.token:
         digest = hmac.new(hook.token.encode(), delivery.body, hashlib.sha256).hexdigest()
         headers["X-Projects-Signature"] = digest
-    try:
-        answer = session.post(
-            hook.url, data=delivery.body, headers=headers, timeout=TIMEOUT_SECONDS, allow_redirects=False
-        )
-    except requests.RequestException:
-        return 0  # kept in the delivery's answers, and tried again
-    return answer.status_code
+    return post(session, hook.url, delivery.body, headers, TIMEOUT_SECONDS)
 
 
 def _body(office: Office, hook: Webhook, event: Event) -> bytes:

@@ -15,7 +15,7 @@ from ibhelm_pipelines.demo.teamwork.rows import FIELD_NAMES
 from ibhelm_pipelines.demo.teamwork.seed import seed_office
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.state import Office, Row
-from ibhelm_pipelines.demo.teamwork.switches import Switches, answers
+from ibhelm_pipelines.demo.teamwork.switches import Switches
 from ibhelm_pipelines.demo.teamwork.truth import truth
 
 ADDS_VALUES = {
@@ -428,5 +428,5 @@ def test_every_table_of_the_truth_has_a_name_in_the_api(teamwork):
 
 def test_switches_can_be_drawn_and_refuse_what_they_do_not_know():
     drawn = [Switches.drawn(Random(seed)) for seed in range(60)]
-    for name, choices in answers().items():
+    for name, choices in Switches.answers().items():
         assert {getattr(each, name) for each in drawn} == set(choices)

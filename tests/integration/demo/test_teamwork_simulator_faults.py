@@ -11,9 +11,10 @@ import pytest
 import requests
 from teamwork_asker import V3, Asker, mailbox
 
-from ibhelm_pipelines.demo.teamwork.faults import Faults, RequestLog
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.switches import Switches
+from ibhelm_pipelines.demo.vendor.faults import Faults
+from ibhelm_pipelines.demo.vendor.request_log import RequestLog, Window
 from ibhelm_pipelines.errors import ConfigurationError
 
 TASKS = f"{V3}/tasks.json"
@@ -46,8 +47,8 @@ def test_a_refusal_may_lack_retry_after_and_tell_the_reset_as_a_point_in_time():
 
 
 def test_the_budget_is_one_for_any_minute_not_for_each_minute_of_the_clock():
-    log = RequestLog(limit=2, window_seconds=60)
-    assert [log.count("/", now) for now in (50.0, 59.0, 61.0, 110.0, 118.9)] == [0, 0, 49.0, 0, pytest.approx(0.1)]
+    log = RequestLog(Window(2, 60))
+    assert [log.begin("/", now) for now in (50.0, 59.0, 61.0, 110.0, 118.9)] == [0, 0, 49.0, 0, pytest.approx(0.1)]
     assert log.most_in_a_window == 4
 
 
@@ -155,7 +156,7 @@ def test_the_command_says_its_address_and_ends_in_good_order(number):
     with subprocess.Popen([*command, "--every", "0.05"], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         url = process.stdout.readline().split(" at ")[1].split(",")[0]
-        assert requests.get(f"{url}/_simulator/requests", timeout=20).json()["limit"] == 150
+        assert requests.get(f"{url}/_simulator/requests", timeout=20).json()["windows"][0]["limit"] == 150
         rest = [process.stdout.readline() for _ in range(4)]
         assert rest[0].rstrip().endswith("/_simulator/truth")
         process.send_signal(number)

@@ -14,10 +14,10 @@ import requests
 from teamwork_asker import EVERYTHING, V3, Asker, Mailbox, everything, mailbox
 
 from ibhelm_pipelines.demo.teamwork import actions
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.mutations import MUTATIONS
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.switches import Switches
+from ibhelm_pipelines.demo.vendor.faults import Faults
 
 TABLES = {"tasklists": "task_lists", "time": "time_entries", "customfields": "custom_fields"}
 ZERO_IDS = {"parentTaskId", "milestoneId", "projectId", "categoryId", "taskId", "ownerId"}

@@ -14,8 +14,8 @@ from teamwork_office import PLENTY, connected, in_haste
 from ibhelm_pipelines.db.checks import LIVE_QUESTIONS, ask
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.demo.teamwork import actions
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
+from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.live.worker import drain
 from ibhelm_pipelines.vendors.teamwork.sync import switch_off, sync
 

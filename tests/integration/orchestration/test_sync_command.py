@@ -19,8 +19,8 @@ from teamwork_office import PLENTY, connected
 
 from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.demo.teamwork import actions
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
+from ibhelm_pipelines.demo.vendor.faults import Faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -26,8 +26,8 @@ from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.definitions import defs
 from ibhelm_pipelines.demo.teamwork import actions
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
+from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.settings import Settings
 from ibhelm_pipelines.vendors.teamwork.resources import ASSETS
 from resources.lanes import FULL_TAG, TEAMWORK_ASSETS, TEAMWORK_SYNC_JOB

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 from teamwork_office import PLENTY, connected, in_haste
 
 from assets.sync_job import teamwork_sync_job
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
+from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.settings import Settings
 from ibhelm_pipelines.vendors.teamwork.webhooks import install
 from resources.platform import Platform

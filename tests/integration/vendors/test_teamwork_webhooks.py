@@ -17,9 +17,9 @@ from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.db.checks import TEAMWORK_QUESTIONS, ask
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.demo.teamwork.api_v1 import EVENTS
-from ibhelm_pipelines.demo.teamwork.faults import Faults
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.webhooks import Webhook
+from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.errors import (
     ConfigurationError,
     IbhelmError,

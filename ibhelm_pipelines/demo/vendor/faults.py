@@ -1,10 +1,9 @@
-"""What goes wrong on the way: probabilities of each fault, drawn from a seed, and the limit on requests a minute."""
+"""What goes wrong on the way: probabilities of each fault, drawn from a seed."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from ibhelm_pipelines.errors import ConfigurationError
 
@@ -57,7 +56,7 @@ class Faults:
     token_expired: bool = False
     forbidden: tuple[str, ...] = ()
 
-    def changed(self, values: dict[str, Any]) -> Faults:
+    def changed(self, values: dict[str, Any]) -> Self:
         """Return these faults with some set anew.
 
         Raises:
@@ -69,7 +68,7 @@ class Faults:
                 next_step=f"The faults: {', '.join(each.name for each in fields(self))}.",
             )
         merged = {**asdict(self), **values}
-        return Faults(**{**merged, "forbidden": tuple(merged["forbidden"])})
+        return type(self)(**{**merged, "forbidden": tuple(merged["forbidden"])})
 
     def draw(self, rng: Random) -> str:
         """Return the fault that strikes a request, or nothing; one at most."""
@@ -85,60 +84,3 @@ class Faults:
             if rng.random() < getattr(self, name):
                 return name
         return ""
-
-
-class RequestLog:
-    """Counts requests, by path and within any window, and refuses those above the limit.
-
-    Args:
-        limit: requests that one window allows.
-        window_seconds: how long a window is; it slides.
-    """
-
-    def __init__(self, *, limit: int, window_seconds: float) -> None:
-        self.limit, self.window_seconds = limit, window_seconds
-        self.by_path: Counter[str] = Counter()
-        self.by_status: Counter[int] = Counter()
-        self.total = 0
-        self.refused = 0
-        self.most_in_a_window = 0
-        self._arrived: deque[float] = deque()
-        self._granted: deque[float] = deque()
-
-    def count(self, path: str, now: float) -> float:
-        """Note a request; return for how many seconds it is refused, or 0."""
-        self.total += 1
-        self.by_path[path] += 1
-        self._arrived.append(now)
-        self._forget(now)
-        self.most_in_a_window = max(self.most_in_a_window, len(self._arrived))
-        if len(self._granted) >= self.limit:
-            self.refused += 1
-            return self._granted[0] + self.window_seconds - now
-        self._granted.append(now)
-        return 0.0
-
-    def remaining(self) -> int:
-        """Return how many more requests the window allows."""
-        return self.limit - len(self._granted)
-
-    def seconds_to_reset(self, now: float) -> float:
-        """Return when the oldest request of the window is forgotten."""
-        return max(self._granted[0] + self.window_seconds - now, 0.0) if self._granted else 0.0
-
-    def _forget(self, now: float) -> None:
-        for times in (self._arrived, self._granted):
-            while times and times[0] <= now - self.window_seconds:
-                times.popleft()
-
-    def as_counters(self) -> dict[str, Any]:
-        """Return all counts."""
-        return {
-            "total": self.total,
-            "refused": self.refused,
-            "limit": self.limit,
-            "window_seconds": self.window_seconds,
-            "most_in_a_window": self.most_in_a_window,
-            "by_path": dict(sorted(self.by_path.items())),
-            "by_status": {str(status): count for status, count in sorted(self.by_status.items())},
-        }
