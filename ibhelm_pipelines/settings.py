@@ -109,6 +109,16 @@ class Settings(BaseSettings):
         150, ge=1, description="Requests that Teamwork takes in a minute from all processes together"
     )
     teamwork_webhook_secret: SecretStr | None = Field(None, description="Token that signs Teamwork's webhooks")
+    missive_url: str = Field("https://public.missiveapp.com/v1", description="Address of Missive's API")
+    missive_token: SecretStr | None = Field(None, description="API token of a Missive user who is in every team")
+    missive_allowed: SplitByComma | None = Field(
+        None,
+        description="Whose conversations are read: team:NAME, label:NAME (with all below it), user:ADDRESS (a personal"
+        " mailbox); nothing else is",
+    )
+    missive_requests_per_15_minutes: int = Field(
+        900, ge=1, description="Requests that Missive takes in 15 minutes from all processes together"
+    )
     missive_webhook_secret: SecretStr | None = Field(None, description="Validation secret of Missive's webhook rules")
 
     alert_urls: SecretStr | None = Field(
@@ -124,6 +134,7 @@ class Settings(BaseSettings):
         "ignored_files",
         "teamwork_excluded_projects",
         "teamwork_excluded_companies",
+        "missive_allowed",
         mode="before",
     )
     @classmethod

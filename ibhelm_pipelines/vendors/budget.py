@@ -1,8 +1,9 @@
 """How many requests a vendor takes from us: one token bucket in Postgres for all processes and threads (lesson 30).
 
 Whoever wants to ask reserves a token, if need be one that does not exist yet, and sleeps until it does; so everybody
-gets a turn in the order of asking. Bucket and refill together never let more requests out in any minute than the vendor
-allows, and a vendor that asks for a pause gets it from all.
+gets a turn in the order of asking; but those who can wait leave some tokens to those whom a person waits for. Bucket and
+refill together never let more requests out in any window than the vendor allows, and a vendor that asks for a pause
+gets it from all.
 
 The time of Postgres at which a request may go out orders the readings of all processes: one clock, and no vendor's.
 """
@@ -27,10 +28,12 @@ PATIENCE = dt.timedelta(minutes=5)
 """How long one request may wait for its turn; who would wait longer had better end and come again."""
 
 JITTER_SECONDS = 3.0
-"""By how much requests may be late, each on its own, without more than allowed arriving within a minute."""
+"""By how much requests may be late, each on its own, without more than allowed arriving within a window."""
 
 BURST_SHARE = 10
-"""One in so many of the requests of a minute may go out at once."""
+"""One in so many of the requests of a window may go out at once."""
+
+MINUTE = 60
 
 
 class Budget:
@@ -41,15 +44,27 @@ class Budget:
     Args:
         url: of Postgres, as the pipeline's role.
         vendor: whose bucket it is.
-        per_minute: requests in any minute, for all processes together; all should say the same.
+        requests: in any window, for all processes together; all should say the same.
+        seconds: length of the window.
+        reserve: so many requests at once are left to others: waits until they would not be missed.
         sleep: must last at least so many seconds, or raise so that the wait ends.
     """
 
-    def __init__(self, url: str, *, vendor: str, per_minute: int, sleep: Callable[[float], None] = time.sleep) -> None:
-        if per_minute < 1:
-            raise ValueError(f"a budget of {per_minute} requests a minute lets none out")
+    def __init__(
+        self,
+        url: str,
+        *,
+        vendor: str,
+        requests: int,
+        seconds: int = MINUTE,
+        reserve: int = 0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        if requests < 1:
+            raise ValueError(f"a budget of {requests} requests lets none out")
         self._url, self._vendor, self._sleep = url, vendor, sleep
-        self._setting = self._per_minute = per_minute
+        self._seconds, self._for_others = seconds, reserve
+        self._setting = self._requests = requests
         self._connection: Connection | None = None
         self._lock = threading.Lock()
 
@@ -89,12 +104,14 @@ class Budget:
         self._ask("pause", pause=dt.timedelta(seconds=seconds))
 
     def limit(self, per_minute: int) -> None:
-        """Ask only so often from now on, but never more often than the setting says."""
-        self._per_minute = max(1, min(per_minute, self._setting))
+        """Ask only so often from now on, but never more often than the setting says; of longer windows it says nothing."""
+        if self._seconds == MINUTE:
+            self._requests = max(1, min(per_minute, self._setting))
 
     def _reserve(self, deadline: dt.datetime | None) -> tuple[dt.datetime, dt.datetime, dt.datetime | None]:
-        burst, per_second = _bucket(self._per_minute)
+        burst, per_second = _bucket(self._requests, self._seconds)
         values = {"burst": burst, "per_second": per_second, "patience": PATIENCE, "deadline": deadline}
+        values |= {"reserve": min(self._for_others, burst - 1)}
         reserved = self._ask("take", **values)
         if reserved is None:
             raise self._too_long()
@@ -103,7 +120,7 @@ class Budget:
 
     def _too_long(self) -> VendorUnavailableError:
         now, pause = self._look()
-        reason = f"more than {self._per_minute} requests a minute are wanted of it, and the line is too long"
+        reason = f"more than {self._requests} requests in {self._seconds} s are wanted of it, and the line is too long"
         if pause is not None and pause > now:
             reason = f"it asked for a pause until {pause:%H:%M:%S} UTC"
         minutes = PATIENCE // dt.timedelta(minutes=1)
@@ -138,11 +155,11 @@ class Budget:
         self._connection = None
 
 
-def _bucket(per_minute: int) -> tuple[int, float]:
+def _bucket(requests: int, seconds: int) -> tuple[int, float]:
     """Return what the bucket holds, and what flows in a second.
 
-    In any time shorter than a minute and the jitter go out fewer than burst + (per_minute - burst + 1), hence at most
-    per_minute.
+    In any time shorter than the window and the jitter go out fewer than burst + (requests - burst + 1), hence at most as
+    many as are allowed.
     """
-    burst = max(1, per_minute // BURST_SHARE)
-    return burst, (per_minute - burst + 1) / (60.0 + JITTER_SECONDS)
+    burst = max(1, requests // BURST_SHARE)
+    return burst, (requests - burst + 1) / (seconds + JITTER_SECONDS)

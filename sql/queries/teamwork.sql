@@ -1,34 +1,11 @@
 -- Teamwork's rows (ibhelm_pipelines/vendors/teamwork/): what is the same for every table is written by statements.py.
 
--- name: lock_writing
--- One writer at a time, for milliseconds: two that store a child and its parent at once would each miss the other when they link them.
-select pg_advisory_xact_lock(hashtextextended('ibhelm teamwork write', 0))
-
 -- name: try_lock_resource
 -- For the session: one reading of a list at a time. It dies with its process.
 select pg_try_advisory_lock(hashtextextended('ibhelm teamwork read ' || %(resource)s, 0))
 
 -- name: unlock_resource
 select pg_advisory_unlock(hashtextextended('ibhelm teamwork read ' || %(resource)s, 0))
-
--- name: newer_than
--- Which of these were read again, later than the reading that is to be stored: that one is stale, and is left out.
-select vendor_id::bigint from ops.raw_records where source = 'teamwork' and kind = %(kind)s and vendor_id = any(%(ids)s) and read_at > %(read_at)s
-
--- name: keep_raw
-insert into ops.raw_records as r (source, kind, vendor_id, body, read_at, error)
-select 'teamwork', %(kind)s, raw ->> 'id', raw -> 'body', %(read_at)s, raw ->> 'error'
-from jsonb_array_elements(%(raw)s::jsonb) as raw
-order by raw ->> 'id'
-on conflict (source, kind, vendor_id) do update
-set body = excluded.body, read_at = excluded.read_at, error = excluded.error, gone_at = null
-where (r.body, r.error) is distinct from (excluded.body, excluded.error) or r.gone_at is not null
-
--- name: keep_gone
--- Also of what was never stored: a page that was read before must not bring it to life.
-insert into ops.raw_records as r (source, kind, vendor_id, read_at, gone_at)
-select 'teamwork', %(kind)s, id::text, %(read_at)s, now() from unnest(%(ids)s::bigint[]) as id order by id::text
-on conflict (source, kind, vendor_id) do update set read_at = excluded.read_at, gone_at = coalesce(r.gone_at, now())
 
 -- name: derive_tasks
 -- What follows from a task's list and project: pure functions of what is there now. A list or a project that we never saw and that Teamwork does not know

@@ -49,7 +49,7 @@ class Api:
         self.site = url
         self.requests = 0
         self._budget = Budget(
-            settings.require_database_url(), vendor="teamwork", per_minute=settings.teamwork_requests_per_minute
+            settings.require_database_url(), vendor="teamwork", requests=settings.teamwork_requests_per_minute
         )
         # The key is the name; the password may be anything.
         self.client = VendorClient(vendor="teamwork", base_url=url, auth=(token, "x"), budget=self._budget)

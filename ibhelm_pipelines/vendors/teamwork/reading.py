@@ -18,20 +18,21 @@ import structlog
 from ibhelm_pipelines.db.connect import translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import BusyError, VendorForbiddenError, VendorMissingError, VendorUnavailableError
-from ibhelm_pipelines.vendors.teamwork import statements
+from ibhelm_pipelines.vendors import statements
+from ibhelm_pipelines.vendors.store import Counts
+from ibhelm_pipelines.vendors.teamwork.derived import derive
 from ibhelm_pipelines.vendors.teamwork.fields import Row, first, identifier, moment
 from ibhelm_pipelines.vendors.teamwork.records import CREATED, CUSTOM_VALUES, UPDATED, is_deleted
 from ibhelm_pipelines.vendors.teamwork.resources import PROJECTS, TASK_LISTS, TASKS_RESOURCE
-from ibhelm_pipelines.vendors.teamwork.store import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from ibhelm_pipelines.settings import Settings
+    from ibhelm_pipelines.vendors.store import Store
     from ibhelm_pipelines.vendors.teamwork.api import Api, Page
     from ibhelm_pipelines.vendors.teamwork.policy import Gate
     from ibhelm_pipelines.vendors.teamwork.resources import Resource
-    from ibhelm_pipelines.vendors.teamwork.store import Store
 
 OVERLAP = dt.timedelta(minutes=10)
 """How far before the cursor a reading begins: rows may become visible later than their time says, and it is unknown
@@ -135,7 +136,7 @@ class Reader:
                     progress.counts += self._store.bury(resource, gone, read_at)
                 self._move_cursor(resource, progress, full=full, refused=refused if full else None)
                 if resource.name in MAKE_TASKS:
-                    self._store.derive()
+                    derive(self._store)
             return Report(
                 counts=progress.counts,
                 full=full,

@@ -7,9 +7,9 @@ the reason, and goes on with the next.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from ibhelm_pipelines.vendors.tables import DELETED_SOMETIME, Record
 from ibhelm_pipelines.vendors.teamwork.fields import (
     Row,
     day,
@@ -24,25 +24,8 @@ from ibhelm_pipelines.vendors.teamwork.fields import (
     text,
 )
 
-DELETED_SOMETIME = "infinity"
-"""`deleted_at` of what is deleted, Teamwork does not say when: the time at which we learned it will be taken."""
-
 CUSTOM_VALUES = "customfieldTasks"
 """What a task says in custom fields comes beside it; kept in its raw body under the same name."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """One row in the making.
-
-    Attributes:
-        values: columns of the table, without the id.
-        members: rows of each bridge, without the owner; a bridge that is not named is left as it is.
-    """
-
-    teamwork_id: int
-    values: dict[str, Any]
-    members: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
 
 
 Reader = Callable[[Row, str], Record]
@@ -221,7 +204,7 @@ def _record(row: Row, *, timed: bool = True, **values: Any) -> Record:
         values["created_at"] = moment(first(row, *CREATED))
         values["updated_at"] = moment(first(row, *UPDATED))
     values["deleted_at"] = _deleted_at(row)
-    return Record(teamwork_id=number_, values=values)
+    return Record(vendor_id=number_, values=values)
 
 
 CREATED = ("createdAt", "dateCreated", "createdOn", "postedDateTime")

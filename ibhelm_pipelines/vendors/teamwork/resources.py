@@ -15,9 +15,9 @@ from ibhelm_pipelines.vendors.teamwork import records, tables
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ibhelm_pipelines.vendors.tables import Table
     from ibhelm_pipelines.vendors.teamwork.fields import Row
     from ibhelm_pipelines.vendors.teamwork.records import Reader
-    from ibhelm_pipelines.vendors.teamwork.tables import Table
 
 V3 = "/projects/api/v3"
 PAGE_ROWS, PAGE_ROWS_V1 = 500, 250

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ibhelm_pipelines.vendors.statements import count_live
 from ibhelm_pipelines.vendors.teamwork.resources import RESOURCES
-from ibhelm_pipelines.vendors.teamwork.statements import count_live
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.db.connect import Connection

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.vendors.store import Counts, Store
 from ibhelm_pipelines.vendors.teamwork.api import Api, require_access
+from ibhelm_pipelines.vendors.teamwork.derived import derive
 from ibhelm_pipelines.vendors.teamwork.policy import Gate, Policy
 from ibhelm_pipelines.vendors.teamwork.reading import Reader, Report, Window
 from ibhelm_pipelines.vendors.teamwork.resources import ASSETS, RESOURCES
-from ibhelm_pipelines.vendors.teamwork.store import Counts, Store
+from ibhelm_pipelines.vendors.teamwork.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -111,8 +113,8 @@ def sync(
             else:
                 lists[resource.name] = reader.read(resource, full=full, confirm_deletions=confirm_deletions)
         if window is not None:
-            store.derive()
-        rows = {resource.name: store.count_live(resource) for resource in RESOURCES if resource.name in lists}
+            derive(store)
+        rows = {resource.name: store.count_live(resource.table) for resource in RESOURCES if resource.name in lists}
     return SyncReport(assets={asset: _sum(asset, lists, rows) for asset in ASSETS if asset in assets}, lists=lists)
 
 
@@ -129,7 +131,7 @@ def sync_things(settings: Settings, things: Sequence[tuple[str, int]]) -> None:
     with _open(settings, tell=True) as (reader, store):
         for resource in RESOURCES:
             reader.read_things(resource, wanted.get(resource.name, ()))
-        store.derive()
+        derive(store)
 
 
 @contextmanager
@@ -138,7 +140,7 @@ def _open(settings: Settings, *, tell: bool = False) -> Iterator[tuple[Reader, S
     policy = Policy.of(settings)
     url = settings.require_database_url()
     with connect(url, application="teamwork", autocommit=True) as connection, Api(settings) as api:
-        store = Store(connection, api.site, tell=tell)
+        store = Store(connection, TABLES, site=api.site, tell=tell)
         yield Reader(settings, api, store, Gate(connection, policy)), store
 
 

@@ -1,75 +1,15 @@
-"""Which tables hold Teamwork's rows, which of their columns point to which other table, and which bridges hang on them.
-
-The upserts, the links and the reconciling are the same for all of them (store.py); this is all that differs.
-"""
+"""Which tables hold Teamwork's rows: all in which they differ; what is the same for all is in vendors/store.py."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import LiteralString
+from functools import partial
 
+from ibhelm_pipelines.vendors.tables import Bridge, Hidden, Link, Vendor
+from ibhelm_pipelines.vendors.tables import Table as VendorTable
 
-@dataclass(frozen=True, kw_only=True)
-class Link:
-    """A column with Teamwork's id of another thing, and the column with our own id of it.
+TEAMWORK = Vendor(name="teamwork", id_type="bigint", id_of=int)
 
-    Attributes:
-        target: table of the other thing.
-        kind: value of the column `kind` for which this holds; empty where there is no such column.
-    """
-
-    named: str
-    column: str
-    target: str
-    kind: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bridge:
-    """A set that hangs on a row: one row of its table for each member.
-
-    Attributes:
-        owner: column with our id of the row.
-        key: columns that tell members apart, beside the owner.
-        values: further columns of a member.
-        links: of the members.
-    """
-
-    table: str
-    owner: str
-    key: tuple[str, ...]
-    values: tuple[str, ...] = ()
-    links: tuple[Link, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Hidden:
-    """A parent that takes its children out of Teamwork's lists when it is gone, though nobody deleted them.
-
-    Attributes:
-        column: ours, with the parent's id.
-        gone: of the parent's row.
-    """
-
-    column: str
-    parent: str
-    gone: LiteralString
-
-
-@dataclass(frozen=True, kw_only=True)
-class Table:
-    """A table with a column `teamwork_id`.
-
-    Attributes:
-        columns: what Teamwork says, beside the id.
-        hidden: what takes its rows out of Teamwork's lists, if something does.
-    """
-
-    name: str
-    columns: tuple[str, ...]
-    links: tuple[Link, ...] = ()
-    bridges: tuple[Bridge, ...] = ()
-    hidden: Hidden | None = None
+Table = partial(VendorTable, vendor=TEAMWORK)
 
 
 def _link(what: str, target: str) -> Link:

@@ -25,7 +25,7 @@ PROCESS = """
 import sys
 from ibhelm_pipelines.vendors import budget as budget_module
 from ibhelm_pipelines.vendors.budget import Budget
-with Budget(sys.argv[1], vendor="teamwork", per_minute=int(sys.argv[2])) as budget:
+with Budget(sys.argv[1], vendor="teamwork", requests=int(sys.argv[2])) as budget:
     for _ in range(int(sys.argv[3])):
         print(budget.take().timestamp(), flush=True)
 """
@@ -50,7 +50,7 @@ class Hours:
 
 def budget_of(url: str, *, per_minute: int = 150, sleep: Callable[[float], None] | None = None) -> Budget:
     options: dict[str, Any] = {} if sleep is None else {"sleep": sleep}
-    return Budget(url, vendor="teamwork", per_minute=per_minute, **options)
+    return Budget(url, vendor="teamwork", requests=per_minute, **options)
 
 
 def row(url: str) -> tuple[Any, ...]:
@@ -84,6 +84,31 @@ def test_no_minute_holds_more_requests_than_the_setting(database_url, per_minute
     assert times == sorted(times)
     assert most_in(60, times) <= per_minute
     assert most_in(63.1, times) >= per_minute, "three seconds are given away to those who are late, and not more"
+
+
+def test_a_long_window_holds_no_more_than_the_setting_and_a_minute_of_it_a_third(database_url):
+    hours, times = Hours(database_url), list[float]()
+    with Budget(database_url, vendor="teamwork", requests=900, seconds=900, sleep=hours.sleep) as budget:
+        for _ in range(2000):
+            times.append(budget.take().timestamp() + hours.passed)
+    assert most_in(900, times) <= 900
+    assert most_in(60, times) <= 300, "Missive's other limit"
+    assert most_in(903.1, times) >= 900
+
+
+def test_who_can_wait_leaves_some_to_those_who_cannot_and_no_more_go_out_than_are_allowed(database_url):
+    hours, times, waited = Hours(database_url), list[float](), list[float]()
+    options: dict[str, Any] = {"vendor": "teamwork", "requests": 900, "seconds": 900}
+    with (
+        Budget(database_url, **options, reserve=20, sleep=hours.sleep) as patient,
+        Budget(database_url, **options, sleep=waited.append) as hasty,
+    ):
+        for nth in range(1200):
+            times.append(patient.take().timestamp() + hours.passed)
+            if nth % 100 >= 85:
+                times.append(hasty.take().timestamp() + hours.passed)
+    assert waited == [], "somebody's mail was read late because a sweep was going on"
+    assert most_in(900, times) <= 900
 
 
 def test_processes_share_one_budget(database_url):
@@ -132,7 +157,7 @@ def test_who_would_wait_too_long_is_told_and_reserves_nothing(database_url):
             budget.take()
         before = row(database_url)
         for _ in range(3):
-            with pytest.raises(VendorUnavailableError, match="more than 1 requests a minute are wanted"):
+            with pytest.raises(VendorUnavailableError, match="more than 1 requests in 60 s are wanted"):
                 budget.take()
     assert row(database_url) == before
 
@@ -228,7 +253,7 @@ def test_a_lower_limit_holds_and_a_higher_one_does_not(database_url, limit, at_o
 
 
 def test_vendors_do_not_share(database_url):
-    with budget_of(database_url, per_minute=1) as budget, Budget(database_url, vendor="missive", per_minute=1) as other:
+    with budget_of(database_url, per_minute=1) as budget, Budget(database_url, vendor="missive", requests=1) as other:
         budget.pause(250)
         other.take()
 

@@ -60,7 +60,7 @@ def server() -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def budget(database_url: str) -> Iterator[Budget]:
-    with Budget(database_url, vendor="teamwork", per_minute=60_000, sleep=no_time) as made:
+    with Budget(database_url, vendor="teamwork", requests=60_000, sleep=no_time) as made:
         yield made
 
 
@@ -193,7 +193,7 @@ def test_a_silent_vendor_is_given_up_in_time(server, budget):
 
 def test_every_attempt_takes_from_the_budget(server, database_url):
     server.script = [reply(500), reset, GOOD]
-    budget = Budget(database_url, vendor="teamwork", per_minute=1, sleep=no_time)
+    budget = Budget(database_url, vendor="teamwork", requests=1, sleep=no_time)
     with budget, client_of(server.url, budget) as client:
         client.get("/a")
     [(tokens,)] = tables.ask(database_url, "select round(tokens) from ops.request_budgets")
@@ -237,7 +237,7 @@ def test_a_vendor_that_wants_a_pause_gets_it_from_all(server, budget, database_u
 def test_the_next_attempt_waits_for_the_pause_and_for_nothing_else(server, database_url):
     server.script = [reply(429, Retry_After="30"), GOOD]
     waits: list[float] = []
-    budget = Budget(database_url, vendor="teamwork", per_minute=60_000, sleep=waits.append)
+    budget = Budget(database_url, vendor="teamwork", requests=60_000, sleep=waits.append)
     with budget, client_of(server.url, budget, sleep=waits.append) as client:
         client.get("/a")
     assert [round(wait) for wait in waits if wait] == [30]
@@ -260,7 +260,7 @@ def test_a_pause_beyond_patience_ends_the_request_at_once(client, server):
 def test_a_limit_in_the_headers_lowers_the_budget_and_never_raises_it(server, database_url, header, limit, waits):
     server.script = [reply(200, {}, **{header: limit})]
     pauses: list[float] = []
-    budget = Budget(database_url, vendor="teamwork", per_minute=60_000, sleep=pauses.append)
+    budget = Budget(database_url, vendor="teamwork", requests=60_000, sleep=pauses.append)
     with budget, client_of(server.url, budget) as client:
         for _ in range(3):
             client.get("/a")
@@ -474,7 +474,7 @@ def stop(_seconds: float) -> None:
 @pytest.mark.parametrize("failure", [reply(500), reply(429)])
 def test_who_waits_can_be_stopped(server, database_url, failure):
     server.script = [failure, GOOD]
-    budget = Budget(database_url, vendor="teamwork", per_minute=60_000, sleep=stop)
+    budget = Budget(database_url, vendor="teamwork", requests=60_000, sleep=stop)
     client = client_of(server.url, budget, sleep=lambda seconds: stop(seconds) if seconds else None)
     with budget, client, pytest.raises(StoppedError):
         client.get("/a")

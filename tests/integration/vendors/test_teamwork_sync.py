@@ -17,9 +17,10 @@ from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.errors import ConfigurationError, VendorRefusedError, VendorUnavailableError
+from ibhelm_pipelines.vendors.store import Store
 from ibhelm_pipelines.vendors.teamwork.resources import PROJECTS, TAGS, TASKS_RESOURCE
-from ibhelm_pipelines.vendors.teamwork.store import Store
 from ibhelm_pipelines.vendors.teamwork.sync import Window, sync, sync_things
+from ibhelm_pipelines.vendors.teamwork.tables import TABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +58,7 @@ class Office:
     def store(self) -> Iterator[Store]:
         url = self.settings.require_database_url()
         with connect(url, application="test", autocommit=True) as connection:
-            yield Store(connection, "https://x")
+            yield Store(connection, TABLES, site="https://x")
 
     def assert_equals_teamwork(self) -> None:
         assert differences(self.settings, self.teamwork.truth()) == []

@@ -1,6 +1,7 @@
-"""The statements that are the same for every table of Teamwork's rows, but for names of tables and columns.
+"""The statements that are the same for every table of a vendor's rows, but for names of tables and columns.
 
-Written by hand they would be forty times the same in sql/queries; names come from tables.py only, values never.
+Written by hand they would be eighty times the same in sql/queries; names come from the vendor's tables.py only, values
+never.
 """
 
 from __future__ import annotations
@@ -10,12 +11,10 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from ibhelm_pipelines.vendors.teamwork.tables import TABLES
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ibhelm_pipelines.vendors.teamwork.tables import Bridge, Link, Table
+    from ibhelm_pipelines.vendors.tables import Bridge, Link, Table, Vendor
 
 Statement = sql.Composed
 
@@ -25,19 +24,19 @@ def upsert(table: Table) -> Statement:
     """Write rows (a JSON array, `rows`) where they differ; return whether new, and deletion before and after."""
     template = """
         with old as materialized (
-            select t.teamwork_id, t.deleted_at from {table} t
-            where t.teamwork_id in (select r.teamwork_id from jsonb_populate_recordset(null::{table}, %(rows)s) r)
+            select t.{id}, t.deleted_at from {table} t
+            where t.{id} in (select r.{id} from jsonb_populate_recordset(null::{table}, %(rows)s) r)
         )
-        insert into {table} as t (teamwork_id, {columns})
-        select r.teamwork_id, {values} from jsonb_populate_recordset(null::{table}, %(rows)s) r
-        left join old on old.teamwork_id = r.teamwork_id
-        order by r.teamwork_id
-        on conflict (teamwork_id) do update set {updates}
+        insert into {table} as t ({id}, {columns})
+        select r.{id}, {values} from jsonb_populate_recordset(null::{table}, %(rows)s) r
+        left join old on old.{id} = r.{id}
+        order by r.{id}
+        on conflict ({id}) do update set {updates}
         where ({present}) is distinct from ({excluded})
-        returning xmax = 0, (select o.deleted_at from old o where o.teamwork_id = t.teamwork_id), t.deleted_at
+        returning xmax = 0, (select o.deleted_at from old o where o.{id} = t.{id}), t.deleted_at
     """
     return sql.SQL(template).format(
-        table=_name(table.name),
+        **_of(table),
         columns=_list(table.columns),
         values=sql.SQL(", ").join(_value(column) for column in table.columns),
         updates=sql.SQL(", ").join([*map(_update, table.columns), *map(_unlink, table.links)]),
@@ -47,41 +46,61 @@ def upsert(table: Table) -> Statement:
 
 
 @cache
-def drop_members(table: Table, bridge: Bridge) -> Statement:
-    """Delete members of the rows `owners` that are not among those of `members` (JSON, with the owner's id)."""
+def own_ids(table: Table) -> Statement:
+    """Return the vendor's ids among `ids`, and our ids of their rows."""
+    return sql.SQL("select {id}, id from {table} where {id} = any(%(ids)s)").format(**_of(table))
+
+
+@cache
+def drop_members(bridge: Bridge) -> Statement:
+    """Delete members of the rows `owners` (our ids) that are not among those of `members` (JSON)."""
     template = """
-        delete from {bridge} b using {table} t
-        where b.{owner} = t.id and t.teamwork_id = any(%(owners)s)
+        delete from {bridge} b
+        where b.{owner} = any(%(owners)s)
           and not exists (
               select from jsonb_populate_recordset(null::{bridge}, %(members)s) m
-              where m.{owner} = t.teamwork_id and ({present}) = ({wanted})
+              where ({present}) = ({wanted})
           )
     """
-    return _of_bridge(template, table, bridge)
+    identity = (bridge.owner, *bridge.key)
+    return sql.SQL(template).format(
+        bridge=_name(bridge.table),
+        owner=sql.Identifier(bridge.owner),
+        present=_list(identity, "b"),
+        wanted=_list(identity, "m"),
+    )
 
 
 @cache
-def add_members(table: Table, bridge: Bridge) -> Statement:
-    """Write those members of `members` that are missing or other; their owner is named by Teamwork's id."""
+def add_members(bridge: Bridge) -> Statement:
+    """Write those members of `members` (JSON) that are missing or other."""
     template = """
-        insert into {bridge} as b ({owner}, {columns})
-        select t.id, {wanted} from jsonb_populate_recordset(null::{bridge}, %(members)s) m
-        join {table} t on t.teamwork_id = m.{owner}
-        on conflict ({owner}, {key}) {otherwise}
+        insert into {bridge} as b ({columns})
+        select {wanted} from jsonb_populate_recordset(null::{bridge}, %(members)s) m
+        on conflict ({identity}) {otherwise}
     """
-    return _of_bridge(template, table, bridge)
+    identity = (bridge.owner, *bridge.key)
+    columns = (*identity, *bridge.values)
+    return sql.SQL(template).format(
+        bridge=_name(bridge.table),
+        identity=_list(identity),
+        columns=_list(columns),
+        wanted=_list(columns, "m"),
+        otherwise=_where_different(bridge) if bridge.values else sql.SQL("do nothing"),
+    )
 
 
 @cache
-def link(table: str, link_: Link) -> Statement:
+def link(table: str, link_: Link, vendor: Vendor) -> Statement:
     """Point rows that are not linked yet to rows that have come since."""
     template = """
         update {table} t set {column} = target.id from {target} target
-        where t.{column} is null and target.teamwork_id = t.{named} and {kind}
+        where t.{column} is null and target.{id} = t.{named} and {kind}
     """
     return sql.SQL(template).format(
         table=_name(table),
         column=sql.Identifier(link_.column),
+        id=sql.Identifier(vendor.id_column),
         target=_name(link_.target),
         named=sql.Identifier(link_.named),
         kind=sql.SQL("t.kind = {}").format(link_.kind) if link_.kind else sql.SQL("true"),
@@ -89,11 +108,11 @@ def link(table: str, link_: Link) -> Statement:
 
 
 @cache
-def links_around(table: Table) -> tuple[Statement, ...]:
-    """Return what links new rows of a table: to what they name, and what named them before they came."""
-    holders = [(each, holder, links) for each in TABLES for holder, links in _holders(each)]
+def links_around(table: Table, tables: tuple[Table, ...]) -> tuple[Statement, ...]:
+    """Return what links new rows of a table: to what they name, and what of all tables named them before they came."""
+    holders = [(each, holder, links) for each in tables for holder, links in _holders(each)]
     return tuple(
-        link(holder, link_)
+        link(holder, link_, owner.vendor)
         for owner, holder, links in holders
         for link_ in links
         if owner is table or link_.target == table.name
@@ -108,43 +127,25 @@ def _holders(table: Table) -> list[tuple[str, tuple[Link, ...]]]:
 def unseen(table: Table) -> Statement:
     """List what is live here and was not among `seen`, but for what is hidden with its parent."""
     template = """
-        select t.teamwork_id from {table} t
-        where t.deleted_at is null and t.teamwork_id is not null
-          and not exists (select from unnest(%(seen)s::bigint[]) as s (id) where s.id = t.teamwork_id) and {visible}
-        order by t.teamwork_id
+        select t.{id} from {table} t
+        where t.deleted_at is null and t.{id} is not null
+          and not exists (select from unnest(%(seen)s::{id_type}[]) as s (id) where s.id = t.{id}) and {visible}
+        order by t.{id}
     """
-    return sql.SQL(template).format(table=_name(table.name), visible=_visible(table))
+    return sql.SQL(template).format(**_of(table), id_type=sql.SQL(table.vendor.id_type), visible=_visible(table))
 
 
 @cache
 def bury(table: Table) -> Statement:
-    """Mark rows as deleted that Teamwork knows no more."""
-    template = """
-        update {table} set deleted_at = now() where teamwork_id = any(%(ids)s) and deleted_at is null returning 1
-    """
-    return sql.SQL(template).format(table=_name(table.name))
+    """Mark rows as deleted that the vendor knows no more."""
+    template = "update {table} set deleted_at = now() where {id} = any(%(ids)s) and deleted_at is null returning 1"
+    return sql.SQL(template).format(**_of(table))
 
 
 @cache
 def count_live(table: Table) -> Statement:
-    """Count what Teamwork has and did not delete."""
-    return sql.SQL("select count(*) from {table} where deleted_at is null and teamwork_id is not null").format(
-        table=_name(table.name)
-    )
-
-
-def _of_bridge(template: str, table: Table, bridge: Bridge) -> Statement:
-    columns = (*bridge.key, *bridge.values)
-    return sql.SQL(template).format(
-        bridge=_name(bridge.table),
-        table=_name(table.name),
-        owner=sql.Identifier(bridge.owner),
-        key=_list(bridge.key),
-        columns=_list(columns),
-        present=_list(bridge.key, "b"),
-        wanted=_list(columns if "insert" in template else bridge.key, "m"),
-        otherwise=_where_different(bridge) if bridge.values else sql.SQL("do nothing"),
-    )
+    """Count what the vendor has and did not delete."""
+    return sql.SQL("select count(*) from {table} where deleted_at is null and {id} is not null").format(**_of(table))
 
 
 def _where_different(bridge: Bridge) -> sql.Composed:
@@ -158,6 +159,10 @@ def _visible(table: Table) -> sql.Composable:
         return sql.SQL("true")
     template = "not exists (select from {parent} p where p.id = t.{column} and p." + table.hidden.gone + ")"
     return sql.SQL(template).format(parent=_name(table.hidden.parent), column=sql.Identifier(table.hidden.column))
+
+
+def _of(table: Table) -> dict[str, sql.Identifier]:
+    return {"table": _name(table.name), "id": sql.Identifier(table.vendor.id_column)}
 
 
 def _name(table: str) -> sql.Identifier:

@@ -1,6 +1,6 @@
-"""Writes what was read of Teamwork into the tables: one page, one transaction.
+"""Writes what was read of a vendor into the tables: one page, one transaction.
 
-What is stored is what Teamwork said last: of two readings of the same thing the one that was asked later stays,
+What is stored is what the vendor said last: of two readings of the same thing the one that was asked later stays,
 whatever arrives first. Nothing is deleted to be inserted again; sets are compared with what is there, the empty set
 included. A row that is seen and not deleted is live, whatever it was before.
 """
@@ -19,17 +19,14 @@ import structlog
 from ibhelm_pipelines.db.connect import translated_errors
 from ibhelm_pipelines.db.live import NO_FOLDER, tell
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.vendors.teamwork import statements
+from ibhelm_pipelines.vendors import statements
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from ibhelm_pipelines.db.connect import Connection
-    from ibhelm_pipelines.vendors.teamwork.fields import Row
-    from ibhelm_pipelines.vendors.teamwork.records import Record
-    from ibhelm_pipelines.vendors.teamwork.resources import Resource
-    from ibhelm_pipelines.vendors.teamwork.tables import Bridge, Table
+    from ibhelm_pipelines.vendors.tables import Bridge, Kind, Record, Row, Table, VendorId
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +35,7 @@ class Counts:
 
     Attributes:
         seen: read and understood.
-        left_out: of projects that the settings exclude.
+        left_out: what the settings leave out.
         failed: not understood; see ops.raw_records.error.
     """
 
@@ -64,129 +61,122 @@ class Store:
 
     Args:
         connection: of the pipeline.
-        site: address of Teamwork, for links that people click.
+        tables: all of the vendor.
+        site: address of the vendor, for links that people click.
         tell: whether what is written is also told in the outbox of the live lane, in the same transaction.
     """
 
-    def __init__(self, connection: Connection, site: str, *, tell: bool = False) -> None:
+    def __init__(
+        self, connection: Connection, tables: tuple[Table, ...], *, site: str = "", tell: bool = False
+    ) -> None:
         self.connection = connection
-        self._site = site
-        self._tell = tell
-        self._sql = load_queries("teamwork")
+        self._tables, self._site, self._tell = tables, site, tell
+        self._vendor = tables[0].vendor
+        self._sql = load_queries("vendors")
 
     @contextmanager
     def writing(self) -> Iterator[None]:
         """Hold a transaction and the lock of the one writer for the length of the block; may be nested."""
         with translated_errors(), self.connection.transaction():
-            self.connection.execute(self._sql["lock_writing"])
+            self._run("lock_writing")
             yield
 
-    def put(self, resource: Resource, rows: Sequence[Row], read_at: dt.datetime) -> Counts:
+    def put(self, kind: Kind, rows: Sequence[Row], read_at: dt.datetime) -> Counts:
         """Store what was read.
 
         Args:
-            resource: of what kind it is.
+            kind: of things.
             rows: bodies as they came, each with its `id`.
             read_at: when it was asked for.
         """
         with self.writing():
-            return self._put(resource, self._fresh(resource, rows, read_at), read_at)
+            return self._put(kind, self._fresh(kind, rows, read_at), read_at)
 
-    def _put(self, resource: Resource, rows: dict[int, Row], read_at: dt.datetime) -> Counts:
+    def _put(self, kind: Kind, rows: dict[VendorId, Row], read_at: dt.datetime) -> Counts:
         """Store all of them, or, where a row is in the way that no table takes, all but that one."""
         try:
             with self.connection.transaction():
-                return self._write(resource, rows, read_at)
+                return self._write(kind, rows, read_at)
         except (psycopg.DataError, psycopg.IntegrityError) as error:
             if len(rows) == 1:
                 reasons = dict.fromkeys(rows, _said(error))
-                return self._refuse(resource, rows, reasons, read_at)
+                return self._refuse(kind, rows, reasons, read_at)
         ids = sorted(rows)
         halves = ids[: len(ids) // 2], ids[len(ids) // 2 :]
-        parts = [self._put(resource, {each: rows[each] for each in half}, read_at) for half in halves]
+        parts = [self._put(kind, {each: rows[each] for each in half}, read_at) for half in halves]
         return parts[0] + parts[1]
 
-    def _write(self, resource: Resource, rows: dict[int, Row], read_at: dt.datetime) -> Counts:
-        records, reasons = self._read(resource, rows)
-        refused = self._refuse(resource, {each: rows[each] for each in reasons}, reasons, read_at)
-        self._keep(resource, {each: row for each, row in rows.items() if each not in reasons}, {}, read_at)
-        counts = self._upsert(resource.table, records)
-        for bridge in resource.table.bridges:
-            self._put_members(resource.table, bridge, records)
-        self._link(resource.table)
+    def _write(self, kind: Kind, rows: dict[VendorId, Row], read_at: dt.datetime) -> Counts:
+        records, reasons = self._read(kind, rows)
+        refused = self._refuse(kind, {each: rows[each] for each in reasons}, reasons, read_at)
+        self._keep(kind, {each: row for each, row in rows.items() if each not in reasons}, {}, read_at)
+        counts = self._upsert(kind.table, records)
+        self._put_members(kind.table, records)
+        self._link(kind.table)
         counts += Counts(seen=len(records))
-        self._tell_of(resource, counts)
+        self._tell_of(kind, counts)
         return counts + refused
 
     def _refuse(
-        self, resource: Resource, rows: dict[int, Row], reasons: dict[int, str], read_at: dt.datetime
+        self, kind: Kind, rows: dict[VendorId, Row], reasons: dict[VendorId, str], read_at: dt.datetime
     ) -> Counts:
         """Keep what could not be understood with the reason; the row it may have had stays."""
-        self._keep(resource, rows, reasons, read_at)
+        self._keep(kind, rows, reasons, read_at)
         for number, reason in reasons.items():
-            structlog.get_logger().warning("row_not_understood", kind=resource.name, id=number, reason=reason)
+            structlog.get_logger().warning("row_not_understood", kind=kind.name, id=number, reason=reason)
         counts = Counts(failed=len(rows))
-        self._tell_of(resource, counts)
+        self._tell_of(kind, counts)
         return counts
 
-    def bury(self, resource: Resource, ids: Collection[int], read_at: dt.datetime) -> Counts:
+    def bury(self, kind: Kind, ids: Collection[VendorId], read_at: dt.datetime) -> Counts:
         """Mark as deleted what Teamwork does not know any more; it may come back."""
         if not ids:
             return Counts()
         with self.writing():
-            stale = self._newer(resource, ids, read_at)
+            stale = self._newer(kind, ids, read_at)
             gone = sorted(set(ids) - stale)
-            self.connection.execute(self._sql["keep_gone"], {"kind": resource.name, "ids": gone, "read_at": read_at})
-            buried = self.connection.execute(statements.bury(resource.table), {"ids": gone}).fetchall()
+            self._run("keep_gone", kind=kind.name, ids=list(map(str, gone)), read_at=read_at)
+            buried = self.connection.execute(statements.bury(kind.table), {"ids": gone}).fetchall()
             counts = Counts(deleted=len(buried))
-            self._tell_of(resource, counts)
+            self._tell_of(kind, counts)
         return counts
 
-    def derive(self) -> None:
-        """Recompute what follows from several rows: projects, states and types of tasks."""
-        with self.writing():
-            self.connection.execute(self._sql["derive_tasks"])
-            self.connection.execute(self._sql["derive_task_types"])
-
-    def count_live(self, resource: Resource) -> int:
+    def count_live(self, table: Table) -> int:
         """Return how many rows there are that are not deleted."""
         with translated_errors():
-            [(count,)] = self.connection.execute(statements.count_live(resource.table)).fetchall()
+            [(count,)] = self.connection.execute(statements.count_live(table)).fetchall()
         return int(count)
 
-    def _tell_of(self, resource: Resource, counts: Counts) -> None:
+    def _tell_of(self, kind: Kind, counts: Counts) -> None:
         if self._tell:
-            tell(self.connection, resource.asset, {NO_FOLDER: vars(counts)})
+            tell(self.connection, kind.asset, {NO_FOLDER: vars(counts)})
 
-    def _fresh(self, resource: Resource, rows: Sequence[Row], read_at: dt.datetime) -> dict[int, Row]:
+    def _fresh(self, kind: Kind, rows: Sequence[Row], read_at: dt.datetime) -> dict[VendorId, Row]:
         """Return the rows by id, without those that somebody read later than we did."""
-        by_id = {int(row["id"]): row for row in rows}
-        stale = self._newer(resource, by_id, read_at)
+        by_id = {self._vendor.id_of(row["id"]): row for row in rows}
+        stale = self._newer(kind, by_id, read_at)
         return {number: row for number, row in sorted(by_id.items()) if number not in stale}
 
-    def _newer(self, resource: Resource, ids: Collection[int], read_at: dt.datetime) -> set[int]:
-        values = {"kind": resource.name, "ids": [str(each) for each in ids], "read_at": read_at}
-        return {number for (number,) in self.connection.execute(self._sql["newer_than"], values)}
+    def _newer(self, kind: Kind, ids: Collection[VendorId], read_at: dt.datetime) -> set[VendorId]:
+        newer = self._run("newer_than", kind=kind.name, ids=list(map(str, ids)), read_at=read_at)
+        return {self._vendor.id_of(written) for (written,) in newer}
 
-    def _read(self, resource: Resource, rows: dict[int, Row]) -> tuple[list[Record], dict[int, str]]:
+    def _read(self, kind: Kind, rows: dict[VendorId, Row]) -> tuple[list[Record], dict[VendorId, str]]:
         records, failed = [], {}
         for number, row in rows.items():
             try:
-                records.append(resource.read(row, self._site))
+                records.append(kind.read(row, self._site))
             except (ValueError, TypeError, KeyError, AttributeError) as error:
                 failed[number] = f"{type(error).__name__}: {error}"
-                structlog.get_logger().warning(
-                    "row_not_understood", kind=resource.name, id=number, reason=failed[number]
-                )
+                structlog.get_logger().warning("row_not_understood", kind=kind.name, id=number, reason=failed[number])
         return records, failed
 
-    def _keep(self, resource: Resource, rows: dict[int, Row], failed: dict[int, str], read_at: dt.datetime) -> None:
+    def _keep(self, kind: Kind, rows: dict[VendorId, Row], failed: dict[VendorId, str], read_at: dt.datetime) -> None:
         raw = [{"id": str(number), "body": row, "error": failed.get(number)} for number, row in rows.items()]
-        values = {"kind": resource.name, "raw": storable_json(raw), "read_at": read_at}
-        self.connection.execute(self._sql["keep_raw"], values)
+        self._run("keep_raw", kind=kind.name, raw=storable_json(raw), read_at=read_at)
 
     def _upsert(self, table: Table, records: Sequence[Record]) -> Counts:
-        rows = [{"teamwork_id": record.teamwork_id, **record.values} for record in records]
+        rows = [{self._vendor.id_column: record.vendor_id, **record.values} for record in records]
         written = self.connection.execute(statements.upsert(table), {"rows": storable_json(rows)}).fetchall()
         new = deleted = restored = 0
         for is_new, was_deleted, is_deleted in written:
@@ -195,21 +185,28 @@ class Store:
             restored += not is_new and is_deleted is None and was_deleted is not None
         return Counts(new=new, changed=len(written) - new - deleted - restored, deleted=deleted, restored=restored)
 
-    def _put_members(self, table: Table, bridge: Bridge, records: Sequence[Record]) -> None:
-        owners = [record.teamwork_id for record in records if bridge.table in record.members]
-        members = [
-            {bridge.owner: record.teamwork_id, **member}
-            for record in records
-            for member in record.members.get(bridge.table, ())
-        ]
-        values = {"owners": owners, "members": storable_json(members)}
-        self.connection.execute(statements.drop_members(table, bridge), values)
-        self.connection.execute(statements.add_members(table, bridge), values)
+    def _put_members(self, table: Table, records: Sequence[Record]) -> None:
+        if not table.bridges:
+            return
+        values = {"ids": [record.vendor_id for record in records]}
+        own: dict[VendorId, int] = dict(self.connection.execute(statements.own_ids(table), values).fetchall())
+        for bridge in table.bridges:
+            owners = [record for record in records if bridge.table in record.members]
+            self._put_members_of(bridge, {own[record.vendor_id]: record.members[bridge.table] for record in owners})
+
+    def _put_members_of(self, bridge: Bridge, sets: Mapping[int, Sequence[Row]]) -> None:
+        members = [{bridge.owner: owner, **member} for owner, members in sets.items() for member in members]
+        values = {"owners": list(sets), "members": storable_json(members)}
+        self.connection.execute(statements.drop_members(bridge), values)
+        self.connection.execute(statements.add_members(bridge), values)
 
     def _link(self, table: Table) -> None:
         """Over partial indexes of what is not linked yet: a statement costs a fraction of a millisecond."""
-        for statement in statements.links_around(table):
+        for statement in statements.links_around(table, self._tables):
             self.connection.execute(statement)
+
+    def _run(self, name: str, **values: Any) -> psycopg.Cursor[tuple[Any, ...]]:
+        return self.connection.execute(self._sql[name], {"source": self._vendor.name, **values})
 
 
 def _said(error: psycopg.Error) -> str:

@@ -1,0 +1,1 @@
+"""Missive: conversations, mails, comments and attachments as Missive has them."""
