@@ -27,6 +27,7 @@ COMMANDS = {
     "sync": "ibhelm_pipelines.cli_sync:sync_command",
     "demo": "ibhelm_pipelines.demo.run:demo_command",
     "simulate-teamwork": "ibhelm_pipelines.demo.teamwork.run:simulate_teamwork_command",
+    "simulate-missive": "ibhelm_pipelines.demo.missive.run:simulate_missive_command",
     "watch": "ibhelm_pipelines.cli_live:watch_command",
     "work": "ibhelm_pipelines.cli_live:work_command",
     "webhooks": "ibhelm_pipelines.cli_live:webhooks_command",

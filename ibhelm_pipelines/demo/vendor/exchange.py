@@ -15,11 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What a request is answered with; a body of None is an empty one."""
+    """What a request is answered with; a body of None is an empty one, `more` a page that is not the last."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
+    more: bool = False
 
 
 class BadQuery(ValueError):  # noqa: N818 - it is the client's error, answered with 400
