@@ -39,7 +39,7 @@ class Settings(BaseSettings):
 
     state_dir: Path = Field(Path(DEFAULT_STATE_DIR), description="Folder of the embedded services: data, logs, secrets")
 
-    nas_root: Path | None = Field(None, description="Where the NAS share is mounted; read, never written")
+    nas_root: Path | None = Field(None, description="Where the NAS share is mounted; read only, but for attachments of mails")
     share_marker: str = Field(
         ".ibhelm-share", description="Path below the NAS root that proves that the share is mounted"
     )
@@ -120,6 +120,12 @@ class Settings(BaseSettings):
         900, ge=1, description="Requests that Missive takes in 15 minutes from all processes together"
     )
     missive_webhook_secret: SecretStr | None = Field(None, description="Validation secret of Missive's webhook rules")
+    attachment_inbox: Literal["off", "dry-run", "on"] = Field(
+        "dry-run", description="Whether attachments of mails are put on the NAS; dry-run only says where they would go"
+    )
+    attachment_general_inbox: str = Field(
+        "IBH-INBOX", description="Folder below the NAS root for attachments of mails of no known project"
+    )
 
     alert_urls: SecretStr | None = Field(
         None, description="Where alerts go: Apprise URLs (mail, Slack, Teams, ntfy ...), separated by spaces"

@@ -58,8 +58,9 @@ class Exchange:
     content: bytes
 
 
-def open_session(auth: AuthBase | tuple[str, str]) -> requests.Session:
-    """Return a session that says who we are to the host it is asked for, and heeds nobody else."""
+def open_session(auth: AuthBase | tuple[str, str] | None) -> requests.Session:
+    """Return a session that says who we are to the host it is asked for, or with None to nobody, and heeds nobody
+    else."""
     session = requests.Session()
     session.trust_env = False
     session.auth = auth
@@ -85,14 +86,26 @@ def exchange(
     Raises:
         requests.RequestException: the server was not there, silent, too slow, sent too much, or broke off.
     """
-    with _Watch(max_seconds) as watch:
-        response = session.request(
-            method, url, params=parameters, json=body, timeout=timeout, allow_redirects=False, stream=True
-        )
-        with contextlib.closing(response):
-            content = b"".join(_chunks(response))
-        watch.require_in_time()
+    request = requests.Request(method, url, params=parameters, json=body)
+    with receiving(session, request, timeout=timeout, max_seconds=max_seconds) as response:
+        content = b"".join(_chunks(response))
     return Exchange(status=response.status_code, headers=response.headers, content=content)
+
+
+@contextlib.contextmanager
+def receiving(
+    session: requests.Session, request: requests.Request, *, timeout: tuple[float, float], max_seconds: float
+) -> Iterator[requests.Response]:
+    """Ask once; the block reads the answer's body, or as much of it as it wants.
+
+    Raises:
+        requests.RequestException: as `exchange`; also at the end of the block.
+    """
+    with _Watch(max_seconds) as watch:
+        response = session.send(session.prepare_request(request), timeout=timeout, allow_redirects=False, stream=True)
+        with contextlib.closing(response):
+            yield response
+        watch.require_in_time()
 
 
 def _chunks(response: requests.Response) -> Iterator[bytes]:

@@ -231,7 +231,7 @@ class VendorClient:
             )
         except (requests.RequestException, HTTPError) as error:
             connected = not isinstance(error, requests.ConnectTimeout) and not _is_unconnected(error)
-            raise _PassingError(_what_broke(error), maybe_done=connected) from error
+            raise _PassingError(what_broke(error), maybe_done=connected) from error
 
     def _fail(self, request: _Request, reply: Exchange) -> NoReturn:
         status = reply.status
@@ -288,8 +288,9 @@ def _is_unconnected(error: BaseException) -> bool:
     return isinstance(getattr(reason, "reason", None), NewConnectionError)
 
 
-def _what_broke(error: BaseException) -> str:
-    """Say it without the URL and the addresses of objects that the libraries put into their sentences."""
+def what_broke(error: BaseException) -> str:
+    """Say why there is no answer, without the URL and the addresses of objects that the libraries put into their
+    sentences."""
     if isinstance(error, requests.ConnectTimeout):
         return "takes no connection"
     if isinstance(error, OutOfBoundsError):
