@@ -286,6 +286,7 @@ create table public.email_attachments (
     raw_inbox_path bytea,
     file_id bigint references public.files (id),
     saved_at timestamptz,
+    planned_path text,
     deleted_at timestamptz,
     check (num_nonnulls(missive_email_id, missive_comment_id) = 1),
     check ((raw_inbox_path is null) = (inbox_path is null))
@@ -298,6 +299,7 @@ create index email_attachments_content on public.email_attachments (content_hash
 create index email_attachments_file on public.email_attachments (file_id);
 create index email_attachments_unlinked_email on public.email_attachments (missive_email_id) where email_id is null and missive_email_id is not null;
 create index email_attachments_unlinked_comment on public.email_attachments (missive_comment_id) where comment_id is null and missive_comment_id is not null;
+create index email_attachments_same_image on public.email_attachments (size_bytes, pixel_width, pixel_height) where media_type like 'image/%';
 create index email_attachments_open on public.email_attachments (id) where content_hash is null and skip_reason is null and deleted_at is null;
 comment on table public.email_attachments is 'Every attachment of every mail and comment, also those that are not fetched';
 comment on column public.email_attachments.name is 'As the mail names it (NFC)';
@@ -307,6 +309,8 @@ comment on column public.email_attachments.content_hash is 'What it holds; empty
 comment on column public.email_attachments.inbox_path is 'Where it was put on the NAS; empty where its bytes were there already';
 comment on column public.email_attachments.raw_inbox_path is 'The same as the bytes on disk';
 comment on column public.email_attachments.file_id is 'A file on the NAS with the same content: the one that was put there for it, if it was';
+comment on column public.email_attachments.saved_at is 'Since when its bytes are known to be on the NAS';
+comment on column public.email_attachments.planned_path is 'Where it would be put, while IBHELM_ATTACHMENT_INBOX says dry-run';
 
 create table public.attachment_skip_rules (
     id bigint generated always as identity primary key,
@@ -318,8 +322,9 @@ create table public.attachment_skip_rules (
     below_pixels integer check (below_pixels > 0),
     wider_than numeric check (wider_than > 0),
     in_mails integer check (in_mails > 1),
+    conversation_state text check (conversation_state in ('open', 'closed', 'trashed', 'junked')),
     is_enabled boolean not null default true,
-    check (num_nonnulls(media_type, name, is_inline, below_bytes, below_pixels, wider_than, in_mails) > 0)  -- or it would skip everything
+    check (num_nonnulls(media_type, name, is_inline, below_bytes, below_pixels, wider_than, in_mails, conversation_state) > 0)  -- or it would skip everything
 );
 comment on table public.attachment_skip_rules is 'What is not fetched: an attachment for which all that a rule says is true';
 comment on column public.attachment_skip_rules.reason is 'Stands at the attachment';
@@ -330,7 +335,9 @@ comment on column public.attachment_skip_rules.below_bytes is 'Smaller than so m
 comment on column public.attachment_skip_rules.below_pixels is 'An image whose longer side has fewer pixels';
 comment on column public.attachment_skip_rules.wider_than is 'An image that is so many times wider than high';
 comment on column public.attachment_skip_rules.in_mails is 'An image of the same size in bytes and pixels is in at least so many mails';
+comment on column public.attachment_skip_rules.conversation_state is 'As conversations.state says: open, closed, trashed, junked';
 grant insert, update, delete on public.attachment_skip_rules to ibhelm_nocodb;
+insert into public.attachment_skip_rules (reason, conversation_state) values ('Spam', 'junked');
 insert into public.attachment_skip_rules (reason, media_type, name, is_inline, below_bytes, below_pixels, wider_than, in_mails) values
     ('Kalendereintrag', 'text/calendar', null, null, null, null, null, null),
     ('Kalendereintrag', null, '*.ics', null, null, null, null, null),
@@ -355,6 +362,35 @@ create table ops.attachment_attempts (
     check ((next_try_at is null) = permanent)
 );
 comment on table ops.attachment_attempts is 'Attachments that could not be fetched or put on the NAS, and why; a row goes when it was done';
+
+create table ops.attachment_files (
+    attachment_id bigint primary key references public.email_attachments (id) on delete cascade,
+    raw_temporary_path bytea,
+    raw_path bytea,
+    hash text check (hash ~ '^[0-9a-f]{64}$'),
+    size_bytes bigint check (size_bytes >= 0),
+    placed_at timestamptz,
+    check (num_nulls(raw_path, hash, size_bytes) in (0, 3)),
+    check (placed_at is null or (raw_path is not null and raw_temporary_path is null)),
+    check (raw_path is not null or raw_temporary_path is not null)
+);
+create index attachment_files_hash on ops.attachment_files (hash) where placed_at is not null;
+comment on table ops.attachment_files is 'Attachments on their way to the NAS: a row goes when a scan has found the file and the attachment is linked with it';
+comment on column ops.attachment_files.raw_temporary_path is 'Of the file that is being fetched; what a killed run leaves there is removed by the next one';
+comment on column ops.attachment_files.raw_path is 'Where the file is put; written before the file has that name';
+comment on column ops.attachment_files.placed_at is 'Since when all of it stands there';
+
+create view ops.attachments_in_reach as
+select a.id, c.id as conversation_id, c.missive_id as missive_conversation_id, c.last_activity_at, c.state, c.subject as conversation_subject,
+       coalesce(e.delivered_at, e.created_at) as sent_at, coalesce(nullif(trim(e.from_name), ''), e.from_address, '') as sender,
+       coalesce(e.subject, c.subject, '') as subject
+from public.conversations c join public.emails e on e.conversation_id = c.id join public.email_attachments a on a.email_id = e.id
+where c.deleted_at is null and e.deleted_at is null and a.deleted_at is null
+union all
+select a.id, c.id, c.missive_id, c.last_activity_at, c.state, c.subject, k.created_at, coalesce(nullif(trim(k.author_name), ''), k.author_email, ''), coalesce(c.subject, '')
+from public.conversations c join public.email_comments k on k.conversation_id = c.id join public.email_attachments a on a.comment_id = k.id
+where c.deleted_at is null and k.deleted_at is null and a.deleted_at is null;
+comment on view ops.attachments_in_reach is 'Attachments of what is live in Missive and may be read, with what decides where they go';
 
 create table ops.conversation_reads (
     missive_id text primary key,
