@@ -1,9 +1,9 @@
 """How many requests a vendor takes from us: one token bucket in Postgres for all processes and threads (lesson 30).
 
 Whoever wants to ask reserves a token, if need be one that does not exist yet, and sleeps until it does; so everybody
-gets a turn in the order of asking; but those who can wait leave some tokens to those whom a person waits for. Bucket and
-refill together never let more requests out in any window than the vendor allows, and a vendor that asks for a pause
-gets it from all.
+gets a turn in the order of asking, but that who can wait leaves some tokens to those for whom a person waits. Bucket
+and refill together never let more requests out in any window than the vendor allows, and a vendor that asks for a
+pause gets it from all.
 
 The time of Postgres at which a request may go out orders the readings of all processes: one clock, and no vendor's.
 """
@@ -104,7 +104,7 @@ class Budget:
         self._ask("pause", pause=dt.timedelta(seconds=seconds))
 
     def limit(self, per_minute: int) -> None:
-        """Ask only so often from now on, but never more often than the setting says; of longer windows it says nothing."""
+        """Ask only so often from now on, but never more often than the setting; of longer windows it says nothing."""
         if self._seconds == MINUTE:
             self._requests = max(1, min(per_minute, self._setting))
 
@@ -158,8 +158,8 @@ class Budget:
 def _bucket(requests: int, seconds: int) -> tuple[int, float]:
     """Return what the bucket holds, and what flows in a second.
 
-    In any time shorter than the window and the jitter go out fewer than burst + (requests - burst + 1), hence at most as
-    many as are allowed.
+    In any time shorter than the window and the jitter go out fewer than burst + (requests - burst + 1), hence at most
+    as many as are allowed.
     """
     burst = max(1, requests // BURST_SHARE)
     return burst, (requests - burst + 1) / (seconds + JITTER_SECONDS)

@@ -416,8 +416,69 @@ create table ops.sweep_gaps (
     full_sweep boolean not null,
     floor_at timestamptz,
     ceiling_at timestamptz,
+    scope text not null,
     primary key (source, resource, opened_at)
 );
 comment on table ops.sweep_gaps is 'What of a list is still to be read, newest first: a sweep that was interrupted goes on here';
+comment on column ops.sweep_gaps.scope is 'What the settings let in when it began';
 comment on column ops.sweep_gaps.floor_at is 'Down to this last activity; empty: to the end';
 comment on column ops.sweep_gaps.ceiling_at is 'From this last activity; empty: from the top';
+
+alter table ops.sync_cursors add column scope text;
+comment on column ops.sync_cursors.scope is 'What the settings let in when everything was read: where they say something else now, everything is read again';
+
+-- What was forgotten on a person's request, and what sees to it that it stays away (docs/privacy.md).
+
+create table ops.forgotten (
+    id bigint generated always as identity primary key,
+    salt bytea not null check (length(salt) = 32),
+    digest bytea not null check (length(digest) = 32),
+    noted_at timestamptz not null default now(),
+    completed_at timestamptz
+);
+comment on table ops.forgotten is 'Addresses whose mails must not come back. None can be read here; of one that is named again can be told that it is among them';
+comment on column ops.forgotten.digest is 'HMAC-SHA-256 of the address in small letters, the salt being the key';
+comment on column ops.forgotten.completed_at is 'When all that was stored of it had been removed; empty: the command has to be run again';
+
+create table ops.forgotten_messages (
+    missive_id text primary key,
+    missive_conversation_id text not null
+);
+create index forgotten_messages_conversation on ops.forgotten_messages (missive_conversation_id);
+comment on table ops.forgotten_messages is 'Messages that Missive still counts and that are not kept here; nothing is known of them but that they are there';
+
+create table ops.forget_runs (
+    id bigint generated always as identity primary key,
+    requested_by text not null,
+    addresses integer not null check (addresses > 0),
+    started_at timestamptz not null default now(),
+    finished_at timestamptz,
+    removed jsonb not null default '{}',
+    stays jsonb not null default '{}'
+);
+comment on table ops.forget_runs is 'Each time that a person''s data was removed: who did it, when, and how much; not whose';
+comment on column ops.forget_runs.finished_at is 'Empty: it was interrupted; a later run of the same command removed the rest, or has to';
+
+create table ops.objects_to_delete (
+    key text primary key,
+    content_hash text not null,
+    size_bytes bigint,
+    noted_at timestamptz not null default now()
+);
+comment on table ops.objects_to_delete is 'Objects in S3 whose rows are gone; a row goes when its object is gone';
+comment on column ops.objects_to_delete.size_bytes is 'Empty where no object was known, and one may lie there all the same: an upload whose run was killed';
+
+-- History is for good but for one reason: what has to be forgotten. Whoever means that says so, for one transaction.
+create or replace function ops.refuse_version_rewrite() returns trigger language plpgsql as $$
+begin
+    if current_setting('ibhelm.forgetting', true) = 'on' then
+        return case tg_op when 'DELETE' then old else new end;
+    end if;
+    if tg_op = 'DELETE' or old.valid_to is not null
+       or (new.file_id, new.raw_path, new.content_hash, new.size_bytes, new.valid_from)
+          is distinct from (old.file_id, old.raw_path, old.content_hash, old.size_bytes, old.valid_from) then
+        raise exception 'file_versions is history: version % cannot be changed', old.id using errcode = 'check_violation';
+    end if;
+    return new;
+end $$;
+comment on table public.file_versions is 'Where each file was and what it held, from when to when; never rewritten but for what must be forgotten, read by restore';

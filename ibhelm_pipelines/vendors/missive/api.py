@@ -222,8 +222,8 @@ class Api:
             answer = self._get(path, {**parameters, "limit": limit, "until": until})
             rows = _rows(answer, key, path)
             fresh = list({identifier(row): row for row in rows if identifier(row) not in seen}.values())
-            following = _next_until(rows, time, limit, path)
-            if following is not None and until is not None and following >= until and not fresh:
+            following = _next_until(rows, time, limit, until, path)
+            if following is not None and not fresh and not _are_of(rows, time, until):
                 raise _not_understood(path, "anything new, and says that there is more")
             yield Page(rows=fresh, read_at=answer.read_at, until=following)
             if following is None:
@@ -252,14 +252,20 @@ def require_access(settings: Settings) -> str:
     return settings.missive_token.get_secret_value()
 
 
-def _next_until(rows: Sequence[Row], time: str, limit: int, path: str) -> int | None:
+def _next_until(rows: Sequence[Row], time: str, limit: int, until: int | None, path: str) -> int | None:
+    """Return where the next page begins: at the oldest row, or a second earlier where all rows are of that second."""
     if len(rows) < limit:
         return None
     times = [when for row in rows if (when := seconds(row.get(time))) is not None]
     if not times:
         raise _not_understood(path, f"the times of a full page ({time})")
     oldest = min(times)
-    return oldest - 1 if oldest == max(times) else oldest
+    return oldest if until is None or oldest < until else until - 1
+
+
+def _are_of(rows: Sequence[Row], time: str, until: int | None) -> bool:
+    """Return whether rows that came twice had to: they are of the second at which the page begins, or older."""
+    return until is not None and all((seconds(row.get(time)) or 0) <= until for row in rows)
 
 
 def _rows(answer: Answer, key: str, path: str) -> list[Row]:

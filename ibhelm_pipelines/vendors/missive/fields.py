@@ -1,7 +1,7 @@
-"""Values as Missive writes them, made values as we keep them. What a mail says is written by strangers: anything goes.
+"""Values as Missive writes them, made values as we keep them. Mails are written by strangers: anything goes.
 
-A value that cannot be what it should be (a time far off, an address of kilobytes) is left empty or cut, so that the mail
-itself is kept; ops.raw_records holds what came.
+A value that cannot be what it should be (a time far off, an address of kilobytes) is left empty or cut, so that the
+mail itself is kept; ops.raw_records holds what came.
 """
 
 from __future__ import annotations

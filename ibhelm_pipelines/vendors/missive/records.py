@@ -214,9 +214,7 @@ def read_comment(row: Row, _site: str) -> Record:
         created_at=moment(row.get("created_at")),
     )
     record.members["email_comment_mentions"] = _mentions(row)
-    record.members["email_comment_task_assignees"] = [
-        {"missive_user_id": each} for each in _ids(task.get("assignees"))
-    ]
+    record.members["email_comment_task_assignees"] = [{"missive_user_id": each} for each in _ids(task.get("assignees"))]
     return record
 
 

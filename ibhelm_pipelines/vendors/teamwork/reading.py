@@ -24,6 +24,7 @@ from ibhelm_pipelines.vendors.teamwork.derived import derive
 from ibhelm_pipelines.vendors.teamwork.fields import Row, first, identifier, moment
 from ibhelm_pipelines.vendors.teamwork.records import CREATED, CUSTOM_VALUES, UPDATED, is_deleted
 from ibhelm_pipelines.vendors.teamwork.resources import PROJECTS, TASK_LISTS, TASKS_RESOURCE
+from ibhelm_pipelines.vendors.vanishing import is_beyond_belief
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -51,7 +52,7 @@ MAKE_TASKS = ("projects", "task_lists", "tags", "tasks")
 """Lists from which the derived columns of tasks are made."""
 
 FEW = 10
-"""So many things may vanish at once without a question, or be asked for one by one, however few there are."""
+"""So many things that are only named may be asked for one by one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,16 +235,11 @@ class Reader:
         with translated_errors():
             unseen = [number for (number,) in self._store.connection.execute(statements.unseen(resource.table), values)]
             [(live,)] = self._store.connection.execute(statements.count_live(resource.table)).fetchall()
-        if not confirm_deletions and self._is_beyond_belief(len(unseen), live):
+        if not confirm_deletions and is_beyond_belief(self._settings, vanished=len(unseen), live=live):
             return [], None, len(unseen)
         read_at = self._now()
         gone = [number for number in unseen if self._is_gone(resource, number, progress)]
         return gone, read_at, 0
-
-    def _is_beyond_belief(self, vanished: int, live: int) -> bool:
-        settings = self._settings
-        share = live * settings.max_deletion_percent / 100
-        return vanished > FEW and (vanished > settings.max_deletions or vanished > share)
 
     def _is_gone(self, resource: Resource, number: int, progress: _Progress) -> bool:
         """Ask for one thing by its id; what answers is stored, and what we may not see stays as it is."""
