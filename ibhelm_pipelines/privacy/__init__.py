@@ -1,0 +1,1 @@
+"""Privacy: one person's data found, shown and removed (docs/privacy.md)."""
