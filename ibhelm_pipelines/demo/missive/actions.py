@@ -173,20 +173,30 @@ def delete_conversation(office: Office, conversation: Row) -> None:
 
 def merge(office: Office, source: Row, target: Row, subject: str | None = None) -> Row:
     """Make one conversation of two; return the one that survives. The other's id keeps answering."""
-    if office.switches.merge_survivor == "other":
-        source, target = target, source
+    survivor = {"target": target, "other": source}.get(office.switches.merge_survivor)
+    if survivor is None:
+        survivor = office.add("conversations", {**target, "id": office.new_id()})
+    for each in (source, target):
+        if each is not survivor:
+            _merge_into(office, each, survivor)
+    office.change(survivor, {"_uncounted": 0, **({"subject": subject} if subject else {})})
+    _maybe_touch(office, survivor, office.switches.merging_moves_activity)
+    return survivor
+
+
+def _merge_into(office: Office, source: Row, survivor: Row) -> None:
     for table in INSIDE:
         for row in office.everything_inside(table, source["id"]):
-            office.move_inside(table, row, target["id"])
-    labels = list(dict.fromkeys([*target["shared_labels"], *source["shared_labels"]]))
-    values: Row = {"shared_labels": labels, "_uncounted": 0}
-    if subject:
-        values["subject"] = subject
-    office.change(target, values)
-    office.touch(target, source["last_activity_at"])
-    _maybe_touch(office, target, office.switches.merging_moves_activity)
-    office.change(source, {"_merged_into": target["id"]})
-    return target
+            office.move_inside(table, row, survivor["id"])
+    labels = list(dict.fromkeys([*survivor["shared_labels"], *source["shared_labels"]]))
+    office.change(survivor, {"shared_labels": labels})
+    office.touch(survivor, source["last_activity_at"])
+    office.change(source, {"_merged_into": survivor["id"]})
+
+
+def move_message(office: Office, message: Row, conversation: Row) -> None:
+    """Take a message out of its conversation and put it into another; neither of them moves."""
+    office.move_inside("messages", message, conversation["id"])
 
 
 def add_draft(office: Office, row: Row) -> Row:

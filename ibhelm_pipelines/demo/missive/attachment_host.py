@@ -81,11 +81,12 @@ class AttachmentHost:
             data = data[: len(data) * 2 // 3]
         if fault == "cut" and len(data) > 1:
             return BrokenAnswer(data, len(data) // 2)
-        return Response(data, media_type=f"{row['media_type']}/{row['sub_type']}")
+        media_type = f"{row['media_type'] or 'application'}/{row['sub_type'] or 'octet-stream'}"
+        return Response(data, media_type=media_type)
 
     def _is_good(self, request: Request) -> bool:
         query = request.query_params
         expires = query.get("Expires", "")
         signature = self._rows.signature(request.path_params["attachment"], expires)
-        is_signed = hmac.compare_digest(signature, query.get("Signature", ""))
+        is_signed = hmac.compare_digest(signature.encode(), query.get("Signature", "").encode())
         return is_signed and self._office.now() <= int(expires)

@@ -38,7 +38,7 @@ def _flag_tests(office: Office, query: Parameters) -> list[Test]:
     me = office.me
     hides = set() if office.switches.all_has_trash_and_spam else _PUT_AWAY
     flags: dict[str, Test] = {
-        "inbox": lambda row: not {*_PUT_AWAY, "closed", "archived"} & set(row["users"][me]),
+        "inbox": lambda row: not {*_PUT_AWAY, "closed", "archived", "snoozed"} & set(row["users"][me]),
         "all": lambda row: not hides & set(row["users"][me]),
         "assigned": lambda row: me in row["assignees"] and not hides & set(row["users"][me]),
         "closed": lambda row: "closed" in row["users"][me] and not hides & set(row["users"][me]),

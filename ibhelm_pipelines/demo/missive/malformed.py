@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.demo.missive import actions, wording
+from ibhelm_pipelines.demo.missive.seed import LAST_SECOND
 from ibhelm_pipelines.demo.missive.writer import Writer
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 _ALIKE = ("Plan.pdf", "plan.pdf", "PLAN.pdf", "Plan.pdf")
 MEGABYTE = 1_000_000
 _MANY = range(10_000)
-DEPTH = 400
+DEPTH = 2_000
 _NUL = "Angebot\x00 mit Nullzeichen"
 _HALF = "halbes Emoji \ud83d am Ende \udc00"
 
@@ -54,15 +55,14 @@ ATTACHED = ("odd names", "names that differ by case", "no address of the file", 
 
 def seed_malformed(office: Office, rng: Random) -> None:
     """Put one of each into the office."""
-    for name in (*MALFORMED, *ATTACHED):
-        add_malformed(office, rng, name)
+    for number, name in enumerate((*MALFORMED, *ATTACHED)):
+        add_malformed(office, rng, name, at=LAST_SECOND + number)
 
 
-def add_malformed(office: Office, rng: Random, name: str) -> Row:
+def add_malformed(office: Office, rng: Random, name: str, *, at: int) -> Row:
     """Let a mail come that is broken in this way; in a conversation of its own."""
     writer = Writer(office, rng)
     team = next(row for row in office.live("teams") if office.me in row["active_members"])
-    at = office.now()
     values = {"team": team["id"], "organization": team["organization"], "_project": 0}
     conversation = actions.new_conversation(office, users=team["active_members"], at=at, **values)
     row = writer.mail(conversation, at=at, incoming=True, subject=f"Kaputt: {name}")

@@ -156,6 +156,16 @@ def _delete_message(life: Life) -> Row | None:
     return message
 
 
+def _move_message(life: Life) -> Row | None:
+    """A message that was filed under the wrong conversation."""
+    message = life.pick("messages", lambda row: life.office.is_shown("messages", row))
+    conversation = life.pick("conversations", lambda row: not row["_guest"])
+    if message is None or conversation is None or message["conversation"] == conversation["id"]:
+        return None
+    actions.move_message(life.office, message, conversation)
+    return message
+
+
 def _trash_message(life: Life) -> Row | None:
     message = life.pick("messages")
     if message:
@@ -250,7 +260,8 @@ def _send_draft(life: Life) -> Row | None:
 
 
 def _malformed(life: Life) -> Row | None:
-    return add_malformed(life.office, life.rng, life.rng.choice([*MALFORMED, *ATTACHED]))
+    name = life.rng.choice([*MALFORMED, *ATTACHED])
+    return add_malformed(life.office, life.rng, name, at=life.office.now())
 
 
 def _rename_row(table: str, key: str, life: Life) -> Row | None:
@@ -336,6 +347,7 @@ MUTATIONS: dict[str, tuple[float, Callable[[Life], Row | None]]] = {
     "delete comment": (2, _delete_comment),
     "edit message": (2, _edit_message),
     "delete message": (3, _delete_message),
+    "move message": (1, _move_message),
     "trash or restore message": (1, _trash_message),
     "label on or off": (5, _label),
     "last label off": (1, _last_label_off),

@@ -7,12 +7,16 @@ them all; the rest is what an office of engineers writes and is written to.
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.demo.missive import actions, wording
+from ibhelm_pipelines.demo.missive.mailboxes import in_mailboxes
+from ibhelm_pipelines.demo.missive.switches import Switches
 from ibhelm_pipelines.demo.missive.writer import Writer, firm, short_address
 from ibhelm_pipelines.demo.model import LAST_DAY
+from ibhelm_pipelines.demo.vendor.exchange import Parameters
 from ibhelm_pipelines.demo.vocabulary import DRAUGHTSMEN, FIRMS, STAFF
 
 if TYPE_CHECKING:
@@ -24,9 +28,14 @@ if TYPE_CHECKING:
 
 DAY = 86_400
 LAST_SECOND = int(dt.datetime.combine(LAST_DAY, dt.time(17), dt.UTC).timestamp())
+TIED_SECOND = LAST_SECOND + 60
 YEARS = 2
 ROUND = 60
 """Each round of so many conversations has all special kinds once."""
+
+_OWN = 5
+_TIMELESS = Switches(merging_moves_activity=False)
+"""While the office is made, nothing moves to now: the same seed makes the same office at any hour."""
 
 
 def seed_office(office: Office, *, seed: int, conversations: int, ties: int) -> None:
@@ -38,12 +47,15 @@ def seed_office(office: Office, *, seed: int, conversations: int, ties: int) -> 
         conversations: how many; they have about four mails each.
         ties: so many of them were active in one and the same second.
     """
+    habits = office.switches
+    office.switches = replace(_TIMELESS, merge_survivor=habits.merge_survivor)
     seeding = _Seeding(office, Random(f"{seed} missive"))
     seeding.directories()
     for number in range(conversations):
         special = _SPECIAL.get(number % ROUND, _Seeding.ordinary)
         special(seeding, number)
     seeding.tie(ties)
+    office.switches = habits
 
 
 class _Seeding:
@@ -64,7 +76,8 @@ class _Seeding:
         office.me = users[0]
         organization = next(iter(office.tables["organizations"]))
         for name in wording.TEAMS:
-            members = [user for user in users if user == office.me or rng.random() < 0.7]
+            everybody = name == wording.TEAMS[0]
+            members = [user for user in users if everybody or user == office.me or rng.random() < 0.7]
             members = users[1:3] if name == wording.TEAMS[-1] else members
             team: Row = {"name": name, "organization": organization, "active_members": members, "observers": []}
             office.add("teams", team)
@@ -158,9 +171,10 @@ class _Seeding:
 
     def tie(self, count: int) -> None:
         """Let so many conversations have been active in one second."""
-        rows = [row for row in self.office.live("conversations") if not row["_guest"]]
+        shown = in_mailboxes(self.office, Parameters({"all": "true"}))
+        rows = [row for row in self.office.live("conversations") if shown(row) and not row["_guest"]]
         for row in rows[-count:] if count else ():
-            self.office.change(row, {"last_activity_at": LAST_SECOND})
+            self.office.change(row, {"last_activity_at": TIED_SECOND})
 
     def long_thread(self, _number: int) -> None:
         self.comments(self.thread(31), 23)
@@ -180,9 +194,10 @@ class _Seeding:
             actions.add_message(self.office, row)
 
     def personal(self, number: int) -> None:
-        """Of the token's user alone, or of a colleague alone."""
-        users = list(self.office.tables["users"])
-        conversation = self.begun(team=None, users=[users[0 if number % ROUND == 5 else 1]])
+        """Of the token's user alone, or of one colleague after the other alone."""
+        me, *others = self.office.tables["users"]
+        owner = me if number % ROUND == _OWN else others[number // ROUND % len(others)]
+        conversation = self.begun(team=None, users=[owner])
         self.mails(conversation, 2, self.rng.choice(wording.PERSONAL_SUBJECTS))
 
     def of_another_team(self, _number: int) -> None:

@@ -62,10 +62,15 @@ class MissiveRequests(RequestLog):
 
     def __init__(self, *, rate_limit: float, window_factor: float) -> None:
         windows = [Window(int(limit * rate_limit) or _UNLIMITED, seconds * window_factor) for limit, seconds in LIMITS]
-        super().__init__(*windows, concurrent=CONCURRENT if rate_limit else None)
+        super().__init__(*windows)
+        self._limits = rate_limit > 0
         self.attachments = RequestLog(Window(_UNLIMITED, LIMITS[0][1]))
         self.attachments_with_token = 0
         """Downloads that carried an Authorization header: the token has no business there."""
+
+    def refuses_more_at_once(self, refuses: bool) -> None:
+        """Say whether more than five requests at once are refused."""
+        self.concurrent = CONCURRENT if refuses and self._limits else None
 
     @property
     def most_in_60_seconds(self) -> int:
@@ -152,6 +157,7 @@ class MissiveSimulator:
             monotonic=monotonic,
         )
         self.faults = faults or MissiveFaults()
+        self.switches = self.office.switches
         everything = Route("/{path:path}", self._gateway.respond, methods=_METHODS)
         self._served = Served([Control(self).mounted(), everything], port=port, service="The simulator of Missive")
         self.url = self._served.url + PREFIX
@@ -166,6 +172,8 @@ class MissiveSimulator:
 
     def stop(self) -> None:
         """Serve no more."""
+        self._served.begin_to_stop()
+        self._host.begin_to_stop()
         self._served.stop()
         self._host.stop()
         self.webhooks.stop()
@@ -196,6 +204,7 @@ class MissiveSimulator:
     def switches(self, switches: Switches) -> None:
         with self.office.lock:
             self.office.switches = switches
+            self.requests.refuses_more_at_once(switches.too_many_at_once == "refused")
 
     @property
     def after_page(self) -> Callable[[], None] | None:

@@ -39,7 +39,7 @@ class Switches(VendorSwitches):
         single_message_as: whether one message is answered as an object or as a list of one.
         attachment_url_seconds: how long the address of an attachment is good.
         guest_conversations_readable: whether those that a list shows with two keys only can be read by themselves.
-        merge_survivor: which id survives a merge: the one named as the target, or the other.
+        merge_survivor: which id survives a merge: the one named as the target, the other, or one that nobody knew.
         empty_lists: how a row says that it has none of something.
         error_body: in which shape errors are told, but for the documented 401.
         rate_limit_headers: whether only refusals have them, as documented, or every answer.
@@ -71,7 +71,7 @@ class Switches(VendorSwitches):
     single_message_as: Literal["object", "array"] = "object"
     attachment_url_seconds: Literal[3600, 60, 604_800] = 3600
     guest_conversations_readable: bool = False
-    merge_survivor: Literal["target", "other"] = "target"
+    merge_survivor: Literal["target", "other", "new"] = "target"
     empty_lists: Literal["list", "null", "missing"] = "list"
     error_body: Literal["error", "errors", "message"] = "error"
     rate_limit_headers: Literal["refusals", "always"] = "refusals"

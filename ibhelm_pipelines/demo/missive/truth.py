@@ -15,7 +15,7 @@ others it knows what it saw before, and nothing if it came too late or never may
   (sorted ids), users ({id: sorted names of the flags that are set for that user, of closed, archived, trashed, junked,
   flagged, snoozed}), last_activity_at, messages_count, drafts_count, attachments_count, tasks_count,
   completed_tasks_count; `inbox`, `all`, `closed`, `trashed`, `junked`, ...: whether that mailbox of the token's user
-  shows it, all but the flags of `all_has_trash_and_spam` apart; `guest`: a list shows it with two keys only;
+  shows it, as the switches have it; `guest`: a list shows it with two keys only;
   `merged_into`: id of the conversation that answers for it now, None for others. A merged conversation is not `deleted`
   and not `readable` by itself; what was in it is in the other;
 - messages: id, conversation, type, draft, subject, preview, body, delivered_at, created_at, updated_at,

@@ -251,11 +251,12 @@ class Writer:
         index = body.find(f"@{other['name']}")
         mention = {"id": other["id"], "index": index, "length": len(other["name"]) + 1}
         attachment = self.attachment("photo:1") if rng.random() < 0.1 else None
+        is_silent = attachment is not None and rng.random() < 0.7
         return {
             "conversation": conversation["id"],
-            "body": None if attachment and rng.random() < 0.7 else body,
+            "body": None if is_silent else body,
             "created_at": at,
-            "mentions": [mention] if index >= 0 else [],
+            "mentions": [] if index < 0 or is_silent else [mention],
             "author": author["id"],
             "attachment": attachment,
             "task": self.task(at) if rng.random() < 0.25 else None,

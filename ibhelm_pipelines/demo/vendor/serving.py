@@ -40,9 +40,13 @@ class Served:
         """Serve from now on."""
         self._thread.start()
 
+    def begin_to_stop(self) -> None:
+        """Take no more connections soon, without waiting for it."""
+        self._server.should_exit = True
+
     def stop(self) -> None:
         """Serve no more."""
-        self._server.should_exit = True
+        self.begin_to_stop()
         self._thread.join()
 
     def _serve(self) -> None:
