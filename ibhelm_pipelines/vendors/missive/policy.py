@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
     from ibhelm_pipelines.vendors.tables import Row
 
+_SHOWN_TO_GUESTS = {"id", "last_activity_at"}
+
 KINDS = {"team": "teams", "label": "labels", "user": "users"}
 
 
@@ -64,7 +66,7 @@ class Policy:
 
     def allows(self, conversation: Row) -> bool | None:
         """Return whether a conversation may be read; None where we are not shown enough to know."""
-        if "shared_labels" not in conversation or "users" not in conversation:
+        if set(conversation) <= _SHOWN_TO_GUESTS:
             return None
         team = identifier(conversation.get("team"))
         if team in self.teams or not self.labels.isdisjoint(_ids(conversation.get("shared_labels"))):

@@ -148,7 +148,7 @@ class _Sync:
             self._find_vanished(reader, since, confirm_deletions=confirm_deletions)
             self._run("recent_due", since=since, young=dt.timedelta(days=YOUNG_DAYS))
             self._run("incomplete_due", since=since)
-        reader.read_due(progress=self._show)
+        reader.read_due(again=since is not None, progress=self._show)
         self._run("finish", resource=CONTENTS, full_at=since, scope=None)
         return self._report()
 
