@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from killed_child import run_in_child
-from teamwork_asker import mailbox
+from webhook_mailbox import mailbox
 from teamwork_mirror import differences
 from teamwork_office import PLENTY, connected, in_haste
 

@@ -111,7 +111,8 @@ class Rows:
 
     def _url(self, row: Row) -> str:
         expires = self._office.now() + self._office.switches.attachment_url_seconds
-        name = quote(row["filename"].encode("utf-8", "replace"), safe="")
+        shown = "".join(each if each.isprintable() else "_" for each in row["filename"])  # it is only there for people
+        name = quote(shown.encode("utf-8", "replace"), safe="")
         signature = self.signature(row["id"], str(expires))
         query = f"Expires={expires}&Signature={signature}&Key-Pair-Id=KSIMULATED"
         return f"{self._attachments_url}/{row['id']}/{name}?{query}"

@@ -102,6 +102,8 @@ ODD_FILENAMES = (
     "~$Kosten.xlsx",
     ".versteckt.pdf",
     "Tab\tim Namen.pdf",
+    "Null\x00.pdf",
+    "halb\ud83d.pdf",
     "😀🏗.pdf",
 )
 SMS = ("Bin in 10 Min auf der Baustelle", "Schlüssel liegt beim Hausmeister", "Kran steht still, bitte zurückrufen")

@@ -9,7 +9,8 @@ import time
 
 import pytest
 import requests
-from teamwork_asker import V3, Asker, mailbox
+from teamwork_asker import V3, Asker
+from webhook_mailbox import mailbox
 
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.switches import Switches

@@ -11,7 +11,8 @@ from urllib.parse import parse_qsl
 
 import pytest
 import requests
-from teamwork_asker import EVERYTHING, V3, Asker, Mailbox, everything, mailbox
+from teamwork_asker import EVERYTHING, V3, Asker, everything
+from webhook_mailbox import Mailbox, mailbox
 
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.mutations import MUTATIONS
