@@ -50,7 +50,11 @@ class MailedAttachments:
         self._lock = Lock()
         self._api, self._host = _server(self, "api"), _server(self, "host")
         self.api_url, self.host_url = (f"http://127.0.0.1:{s.server_port}" for s in (self._api, self._host))
-        changes: dict[str, Any] = {"missive_url": f"{self.api_url}/v1", "missive_token": TOKEN, "attachment_inbox": "on"}
+        changes: dict[str, Any] = {
+            "missive_url": f"{self.api_url}/v1",
+            "missive_token": TOKEN,
+            "attachment_inbox": "on",
+        }
         self.settings = Settings.model_validate({**settings.model_dump(), "missive_allowed": ("team:x",), **changes})
         self._connection = psycopg.connect(settings.require_database_url(), autocommit=True)
 
@@ -107,12 +111,35 @@ class MailedAttachments:
         )  # fmt: skip
         return ids
 
+    def comment(self, name: str, file: str, data: bytes, **values: Any) -> int:
+        """Store a comment with an attachment; returns that one's id."""
+        self.conversation("c", "2304")
+        number = f"{name}.0"
+        self.files[number] = Served(data)
+        self._insert("email_comments", {"missive_id": name, "created_at": DELIVERED, **values})
+        self._do("update email_comments k set conversation_id = c.id from conversations c")
+        columns = {"missive_id": number, "name": file, "size_bytes": len(data), "missive_comment_id": name}
+        self._insert("email_attachments", columns)
+        self._do("update email_attachments a set comment_id = k.id from email_comments k")
+        body = {"id": name, "attachment": {"id": number, "url": self._url(number)}}
+        self._do(
+            """insert into ops.raw_records (source, kind, vendor_id, body, read_at)
+               values ('missive', 'email_comments', %s, %s, now())""",
+            name,
+            Jsonb(body),
+        )
+        return int(self.nas.one("select id from email_attachments where missive_id = %s", number))
+
     def _attach(self, mail: str, number: str, name: str, data: bytes) -> int:
         self.files[number] = Served(data)
         columns = {"missive_id": number, "name": name, "size_bytes": len(data), "missive_email_id": mail}
         self._insert("email_attachments", columns)
         self._do("update email_attachments a set email_id = e.id from emails e where e.missive_id = a.missive_email_id")
         return int(self.nas.one("select id from email_attachments where missive_id = %s", number))
+
+    def disconnect(self) -> None:
+        """Let go of the database, which is going to be put back to what it held."""
+        self._connection.close()
 
     def expire(self) -> None:
         """All addresses that were told before are too old from now on."""
@@ -148,7 +175,8 @@ class MailedAttachments:
         for number, digest, raw_path in rows:
             assert self.nas.path(raw_path).read_bytes() == self.files[number].data
             assert hashlib.sha256(self.files[number].data).hexdigest() == digest
-        assert self.nas.one("select count(*) from ops.attachment_files") == 0
+        under_way = "select count(*) from ops.attachment_files where attachment_id = any(%s)"
+        assert self.nas.one(under_way, list(attachments)) == 0
         self.nas.assert_sound()
 
     def reason(self, attachment: int) -> str:
@@ -167,13 +195,10 @@ class MailedAttachments:
         self._connection.execute(statement, values)  # type: ignore[arg-type]
 
     def _message(self, mail: str) -> dict[str, Any]:
-        return {
-            "id": mail,
-            "attachments": [
-                {"id": each, "url": f"{self.host_url}/{each}/{quote('ä b')}?Expires={self.files[each].generation}"}
-                for each in self.mails[mail]
-            ],
-        }
+        return {"id": mail, "attachments": [{"id": each, "url": self._url(each)} for each in self.mails[mail]]}
+
+    def _url(self, number: str) -> str:
+        return f"{self.host_url}/{number}/{quote('ä b')}?Expires={self.files[number].generation}"
 
     def answer(self, handler: BaseHTTPRequestHandler, server: str) -> None:
         parts = urlsplit(handler.path)
@@ -184,6 +209,11 @@ class MailedAttachments:
                 self.api_plays.pop(0)(handler, b"")
                 return
             mail = parts.path.rpartition("/")[2]
+            if mail == "comments":
+                numbers = [each for each in self.files if each.rpartition(".")[0] not in self.mails]
+                fresh = [{"id": each[:-2], "attachment": {"id": each, "url": self._url(each)}} for each in numbers]
+                send(handler, 200, json.dumps({"comments": fresh}).encode())
+                return
             known = mail in self.mails
             body = {"messages": self._message(mail)} if known else {"error": {"message": "not found"}}
             send(handler, 200 if known else 404, json.dumps(body).encode())

@@ -22,9 +22,12 @@ from ibhelm_pipelines.vendors.missive.attachment_names import (
 )
 
 RULES = IgnoreRules.from_settings(Settings(_env_file=None))
-RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {f"{p}{n}" for p in ("COM", "LPT") for n in "0123456789¹²³"}
-NASTY = st.sampled_from([*'<>:"/\\|?*.~$ \t\n\r\0', "..", "CON", "nul.", "COM1", "LPT¹", "\u202e", "\u200b", "\ufeff", "e\u0301",
-                         "ß", "Ä", "A\u0308", "😀", "\U0001f468\u200d\U0001f469", "\ud800", "Thumbs.db", "~$", ".tmp", ".partial"])  # fmt: skip
+RESERVED = {"CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"} | {
+    f"{p}{n}" for p in ("COM", "LPT") for n in "0123456789¹²³"
+}
+SIGNS = [*'<>:"/\\|?*.~$ \t\n\r\0', "\u202e", "\u200b", "\ufeff", "\ud800", "😀", "\U0001f468\u200d\U0001f469"]
+WORDS = ["..", "CON", "nul.", "COM1", "LPT¹", "e\u0301", "ß", "Ä", "A\u0308", "Thumbs.db", "~$", ".tmp", ".partial"]
+NASTY = st.sampled_from([*SIGNS, *WORDS])
 NAMES = st.lists(st.one_of(NASTY, st.text(max_size=5)), max_size=60).map("".join)
 
 
