@@ -43,6 +43,9 @@ BYTES_AT_ONCE = 64 << 20
 THINGS_AT_ONCE = 50
 """Things of a vendor that one request may name."""
 
+HOLD = dt.timedelta(seconds=5)
+"""What a vendor names again and again is taken after so long all the same."""
+
 Work = Literal["paths", "folder", "share", "contents", "things"]
 
 
@@ -154,10 +157,29 @@ class Inbox:
             rows = self._rows("take_contents", **values)
         return _batch("folder" if rows and rows[0][1] == "folder" else "contents", rows)
 
-    def claim_teamwork(self) -> Batch | None:
-        """Take what Teamwork's webhooks named, once Teamwork was read as a whole."""
+    def claim_things(
+        self,
+        source: Source,
+        *,
+        only: str | None = None,
+        never: str | None = None,
+        quiet_seconds: float = 0,
+        limit: int = THINGS_AT_ONCE,
+    ) -> Batch | None:
+        """Take what webhooks of a vendor named, once its directory was read, and while no other worker has such things.
+
+        Args:
+            source: the vendor.
+            only: this kind alone.
+            never: all kinds but this.
+            quiet_seconds: leave what was named within so many seconds, unless it has waited for long.
+            limit: so many at most.
+        """
+        values: dict[str, Any] = {"source": source, "only": only, "never": never, "limit": limit}
+        values |= {"quiet": dt.timedelta(seconds=quiet_seconds), "hold": HOLD}
         with self._transaction():
-            rows = self._rows("take_teamwork", limit=THINGS_AT_ONCE)
+            self._rows("lock_thing_claims", source=source)
+            rows = self._rows("take_things", **values)
         return _batch("things", rows)
 
     def until_due(self, source: Source) -> float | None:

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Self
 
 from ibhelm_pipelines.content.steps import LIVE_ORDER, SMALL_BYTES, Steps, open_steps
 from ibhelm_pipelines.errors import ContentBusyError, TransientError, VendorUnavailableError
+from ibhelm_pipelines.live import missive
 from ibhelm_pipelines.live.inbox import Batch, Inbox
 from ibhelm_pipelines.nas.names import LOOSE
 from ibhelm_pipelines.nas.paths import scan_paths
 from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.vendors.missive import sync as missive_sync
 from ibhelm_pipelines.vendors.teamwork.access import check_access
 from ibhelm_pipelines.vendors.teamwork.sync import is_connected, sync_things
 
@@ -130,6 +132,21 @@ def work_on_teamwork(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
         raise TransientError(error.problem, next_step=error.next_step) from error
 
 
+def claim_teamwork(inbox: Inbox) -> Batch | None:
+    """Take what Teamwork's webhooks named."""
+    return inbox.claim_things("teamwork")
+
+
+def work_on_missive(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
+    """Read again the conversations that webhooks named."""
+    missive.read_conversations(tools.settings, batch)
+
+
+def work_on_attachments(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
+    """Fetch attachments of conversations that were read."""
+    missive.fetch_attachments(tools.settings, batch)
+
+
 LANES: tuple[Lane, ...] = (
     Lane(name="nas", source="nas", claim=Inbox.claim_nas, work=work_on_nas),
     Lane(
@@ -150,9 +167,25 @@ LANES: tuple[Lane, ...] = (
     Lane(
         name="teamwork",
         source="teamwork",
-        claim=Inbox.claim_teamwork,
+        claim=claim_teamwork,
         work=work_on_teamwork,
         is_on=is_connected,
+        told_by_runs=True,
+    ),
+    Lane(
+        name="missive",
+        source="missive",
+        claim=missive.claim_conversations,
+        work=work_on_missive,
+        is_on=missive_sync.is_connected,
+        told_by_runs=True,
+    ),
+    Lane(
+        name="missive, attachments",
+        source="missive",
+        claim=missive.claim_attachments,
+        work=work_on_attachments,
+        is_on=missive_sync.is_connected,
         told_by_runs=True,
     ),
 )

@@ -427,6 +427,10 @@ comment on column ops.sweep_gaps.ceiling_at is 'From this last activity; empty: 
 alter table ops.sync_cursors add column scope text;
 comment on column ops.sync_cursors.scope is 'What the settings let in when everything was read: where they say something else now, everything is read again';
 
+create or replace view ops.readable_vendors as
+select source from ops.sync_cursors
+where (source, resource) in (('teamwork', 'projects'), ('missive', 'labels')) and full_synced_at is not null and switched_off_at is null;
+
 -- What was forgotten on a person's request, and what sees to it that it stays away (docs/privacy.md).
 
 create table ops.forgotten (
@@ -482,3 +486,83 @@ begin
     return new;
 end $$;
 comment on table public.file_versions is 'Where each file was and what it held, from when to when; never rewritten but for what must be forgotten, read by restore';
+
+-- How Missive is, in the views of 0005 and 0006.
+
+create view ops.readings_under_way as
+select 'missive' as source
+where exists (select from pg_locks l
+              where l.locktype = 'advisory' and l.objsubid = 1 and l.granted and l.database = (select oid from pg_database where datname = current_database())
+                and (l.classid::bigint << 32 | l.objid::bigint) = hashtextextended('ibhelm missive read', 0))
+  and exists (select from ops.conversation_reads where greatest(listed_at, read_at) > now() - interval '30 minutes');
+comment on view ops.readings_under_way is 'Vendors that somebody reads now, and gets on with: the first reading of a large office takes hours';
+
+create or replace view ops.readable_vendors as
+select source from ops.sync_cursors
+where (source, resource) in (('teamwork', 'projects'), ('missive', 'contacts')) and full_synced_at is not null and switched_off_at is null;
+
+create or replace view ops.stale_lists as
+select source, resource, synced_at, full_synced_at from ops.sync_cursors
+where switched_off_at is null and (synced_at is null or synced_at < now() - interval '30 minutes')
+  and source not in (select source from ops.readings_under_way);
+
+create or replace view ops.given_up_events as
+select i.id, i.source, i.kind, i.label, i.folder, i.events, i.attempts, i.error, i.poisoned_at
+from ops.inbox i
+where i.poisoned_at is not null
+  -- A later scan or sync of everything has looked at the same things; what it could not do, it says itself.
+  and (i.source not in ('nas', 'content') or not exists (
+      select from ops.scans s
+      where s.paths is null and s.folders is null and s.state in ('complete', 'incomplete') and s.started_at > i.poisoned_at))
+  and (i.source in ('nas', 'content') or not coalesce((
+      select bool_and(coalesce(c.full_synced_at > i.poisoned_at, false)) and (i.source <> 'missive' or bool_or(c.resource = 'contents'))
+      from ops.sync_cursors c where c.source = i.source), false));
+
+create view ops.incomplete_conversations as
+select c.id, c.missive_id, c.subject, c.last_activity_at, c.url, c.messages_count, coalesce(e.stored, 0) as stored, coalesce(f.forgotten, 0) as forgotten,
+       r.due_at, coalesce(r.attempts, 0) as attempts
+from public.conversations c
+left join (select conversation_id, count(*) as stored from public.emails where deleted_at is null group by conversation_id) e on e.conversation_id = c.id
+left join (select missive_conversation_id, count(*) as forgotten from ops.forgotten_messages group by missive_conversation_id) f
+    on f.missive_conversation_id = c.missive_id
+left join ops.conversation_reads r on r.missive_id = c.missive_id
+where c.deleted_at is null and c.missive_id is not null and c.messages_count <> coalesce(e.stored, 0) + coalesce(f.forgotten, 0);
+comment on view ops.incomplete_conversations is 'Conversations of which not as many messages are stored as Missive counts; of those that are due it is known';
+
+create view ops.unread_conversations as
+select r.missive_id, c.subject, c.url, r.due_at, r.attempts, r.error, r.next_try_at,
+       r.due_at < now() - interval '2 hours' or r.attempts >= 8 as is_late  -- tried eight times: for two hours, though new mails make it due anew
+from ops.conversation_reads r left join public.conversations c on c.missive_id = r.missive_id
+where r.due_at is not null;
+comment on view ops.unread_conversations is 'Conversations of which it is known that what is stored of them is old; without an error: whose turn has not come yet';
+
+alter view ops.health rename to health_without_missive;
+
+create view ops.health as
+select subject, state, number, bytes, since, detail from ops.health_without_missive
+union all
+select 'missive',
+       case when s.is_off then 'ok'
+            when exists (select from ops.stale_lists where source = 'missive') or s.refused > 0 then 'error'
+            when exists (select from ops.unread_conversations where error is not null) or s.incomplete > 0
+              or exists (select from ops.raw_records where source = 'missive' and error is not null) then 'warning' else 'ok' end,
+       (select count(*) from public.emails where missive_id is not null and deleted_at is null), null, s.since,
+       case when s.is_off then 'switched off'
+            else format('mails of %s conversations, %s comments, %s of %s attachments on the NAS',
+                        (select count(*) from public.conversations where missive_id is not null and deleted_at is null),
+                        (select count(*) from public.email_comments where deleted_at is null),
+                        (select count(*) from public.email_attachments where deleted_at is null and content_hash is not null),
+                        (select count(*) from public.email_attachments where deleted_at is null and skip_reason is null))
+                 || coalesce(format('; %s conversations still to be read', nullif((select count(*) from ops.unread_conversations), 0)), '')
+                 || coalesce(format('; %s without all their messages', nullif(s.incomplete, 0)), '') end
+from (
+    select bool_and(c.switched_off_at is not null) as is_off, sum(c.refused_deletions) as refused, min(c.synced_at) as since,
+           (select count(*) from ops.incomplete_conversations where due_at is null) as incomplete
+    from ops.sync_cursors c where c.source = 'missive' having count(*) > 0
+) as s;
+comment on view ops.health is 'How the platform is: one row per subject. Fast enough to be asked at any time';
+comment on column ops.health.subject is 'What the row is about: files, whole scan, queue of a source, a process, a step, objects of a kind, alerts, database, a vendor';
+comment on column ops.health.state is 'ok, warning or error';
+comment on column ops.health.number is 'How many: live files, files seen by the scan, paths, waiting events, contents without a result, objects, alerts, live tasks, live mails';
+comment on column ops.health.since is 'Last scan or reading, oldest waiting event, last sign of life, newest object, oldest trouble';
+comment on column ops.health.detail is 'The rest, for people';

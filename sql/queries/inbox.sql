@@ -82,12 +82,23 @@ set lease_owner = %(owner)s, lease_until = now() + %(lease)s, lease_events = eve
 from placed where i.id = placed.id and (place = 1 or (not has_folder and bytes <= %(bytes)s))
 returning i.id, i.kind, i.key, i.label, i.folder, i.weight
 
--- name: take_teamwork
--- The oldest first; none before the directory was read once, for nobody knows which projects stay out.
+-- name: lock_thing_claims
+-- Claims of one vendor's things are made one after the other, as those of the NAS.
+select pg_advisory_xact_lock(hashtextextended('ibhelm inbox ' || %(source)s, 0))
+
+-- name: take_things
+-- The oldest first, by one worker at a time: a vendor allows few requests at once. None before the directory was read once, for nobody knows what stays out;
+-- and none that may be named again in a moment, for the rules of a vendor fire together.
 with chosen as (
     select id from ops.inbox
-    where source = 'teamwork' and poisoned_at is null and due_at <= now() and (lease_until is null or lease_until < now())
+    where source = %(source)s and (kind = %(only)s or %(only)s::text is null) and (kind <> %(never)s or %(never)s::text is null)
+      and poisoned_at is null and due_at <= now() and (lease_until is null or lease_until < now())
+      and (last_event_at <= now() - %(quiet)s or first_event_at <= now() - %(hold)s)
       and source in (select source from ops.readable_vendors)
+      and not exists (
+          select from ops.inbox l
+          where l.source = %(source)s and (l.kind = %(only)s or %(only)s::text is null) and (l.kind <> %(never)s or %(never)s::text is null)
+            and l.lease_until >= now())
     order by first_event_at, id limit %(limit)s for update skip locked
 )
 update ops.inbox i

@@ -11,3 +11,14 @@ select pg_notify(%s, %s)
 
 -- name: tell
 insert into ops.outbox (asset, folder, counts) values (%s, %s, %s)
+
+-- name: with_attachments
+-- Which of these conversations of Missive have attachments that are to be fetched, or judged by the rules.
+select distinct r.missive_conversation_id
+from ops.attachments_in_reach r join public.email_attachments a using (id)
+where r.missive_conversation_id = any(%(ids)s) and a.content_hash is null and a.skip_reason is null
+
+-- name: months_of
+-- By the month of their last activity, as the assets are; without a month where that is not known.
+select missive_id, coalesce(to_char(date_trunc('month', last_activity_at at time zone 'utc'), 'YYYY-MM-01'), '')
+from public.conversations where missive_id = any(%(ids)s)
