@@ -72,7 +72,7 @@ def find(connection: Connection, addresses: Sequence[str]) -> Findings:
 
     for statement, kind in (("doom_emails", MESSAGES), ("doom_comments", COMMENTS)):
         connection.execute(sql[statement], {"addresses": list(addresses), "ids": bodies.owned[kind]})
-    connection.execute(sql["doom_attachments"])
+    connection.execute(sql["doom_attachments"], {"email": None, "comment": None})
     posts = tuple(_read_posts(connection, who, addresses))
     in_tables = {each for (each,) in connection.execute(sql["known_addresses"], {"addresses": list(addresses)})}
     return Findings(

@@ -156,7 +156,7 @@ def _look(connection: Connection, settings: Settings, addresses: Sequence[str]) 
     looked = _Look(findings=findings, placed=list_placed(connection, share, Unit()), share=share)
     sql = load_queries("privacy")
     for each in looked.placed:
-        if each.goes:
+        if each.goes and each.raw_path:
             ids = [number for (number,) in connection.execute(sql["files_at"], {"raw_path": each.raw_path})]
             connection.execute(sql["doom_file"], {"ids": ids})
     return looked
@@ -176,7 +176,7 @@ def _planned(
     removed = {
         "mails": len(found.emails),
         "comments": len(found.comments),
-        "attachments": one("count_doomed_attachments"),
+        "attachments": one("count_doomed_attachments", Unit().values),
         "contacts": len(found.contacts),
         "colleagues": len(found.users),
         "recipient_entries": one("count_recipients", by_address),
@@ -199,7 +199,7 @@ def _planned(
 
 
 def _files_that_stay(connection: Connection, looked: _Look) -> tuple[tuple[str, str], ...]:
-    kept = {display(each.raw_path): _why(each) for each in looked.placed if not each.goes}
+    kept = {display(each.raw_path): _why(each) for each in looked.placed if each.raw_path and not each.goes}
     rows = connection.execute(load_queries("privacy")["files_that_stay"]).fetchall()
     others = {display(raw_path): "not put there for these mails, or moved by people" for (raw_path,) in rows}
     return tuple(sorted((others | kept).items()))

@@ -22,6 +22,8 @@ from ibhelm_pipelines.nas.locks import SCANNING, lock_folders
 from ibhelm_pipelines.nas.names import display, folder_of, split
 from ibhelm_pipelines.privacy.contents import remove_unreferenced
 from ibhelm_pipelines.privacy.inbox_files import Seen, look, remove
+from ibhelm_pipelines.vendors.missive.attachment_disk import Disk
+from ibhelm_pipelines.vendors.missive.attachment_ledger import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -45,11 +47,17 @@ KINDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """A file that was put onto the NAS for an attachment, and what stands there now."""
+    """A file that was put onto the NAS for an attachment, and what stands there now.
+
+    Attributes:
+        raw_path: below the root; empty where it did not get its name yet.
+        raw_temporary_path: of one that was being fetched when its run was killed.
+    """
 
     raw_path: bytes
     shared: bool
     seen: Seen
+    raw_temporary_path: bytes | None
 
     @property
     def goes(self) -> bool:
@@ -78,8 +86,13 @@ def list_placed(connection: Connection, share: Share | None, unit: Unit) -> list
     assert share is not None, "it was opened because files were found"
     share.check()
     return [
-        Placed(raw_path=raw_path, shared=shared, seen=look(share.root, raw_path, content_hash))
-        for content_hash, raw_path, shared in rows
+        Placed(
+            raw_path=raw_path or b"",
+            shared=shared,
+            seen=look(share.root, raw_path, content_hash) if raw_path else Seen(fate="absent"),
+            raw_temporary_path=temporary,
+        )
+        for content_hash, raw_path, temporary, shared in rows
     ]
 
 
@@ -116,7 +129,7 @@ class Removal:
             ShareUnavailableError, FileUnreadableError, ContentChangedError: a file of it cannot be removed now.
         """
         with ExitStack() as stack:
-            stack.enter_context(self._no_scan_of(unit))
+            stack.enter_context(self._alone_with(unit))
             stack.enter_context(self._writing())
             hashes = self._lock_contents(unit)
             placed = list_placed(self._connection, self._share, unit)
@@ -171,16 +184,21 @@ class Removal:
             self.count(webhook_posts=self._do("delete_webhook_posts", ids=list(numbers)).rowcount)
 
     @contextmanager
-    def _no_scan_of(self, unit: Unit) -> Iterator[None]:
-        """Keep scans away from the folders of the files: one that saw a file before would record it afterwards."""
-        rows = self._do("list_placed", **unit.values).fetchall()
-        if not rows:
+    def _alone_with(self, unit: Unit) -> Iterator[None]:
+        """Keep away whoever puts attachments onto the NAS, and scans of the folders of the files: one that began before
+        would put there, or record, what is gone by then.
+        """
+        [(attachments,)] = self._do("count_doomed_attachments", **unit.values).fetchall()
+        if not attachments:
             yield
             return
-        depth = self._settings.folder_depth
-        folders = {folder_of(split(raw_path)[0], depth) for _, raw_path, _ in rows}
-        with connect(self._settings.require_database_url(), application="forget", autocommit=True) as connection:
-            lock_folders(connection, SCANNING, folders, wait=SCAN_WAIT)
+        url, depth = self._settings.require_database_url(), self._settings.folder_depth
+        with connect(url, application="forget", autocommit=True) as connection, Ledger(connection).turn():
+            self._do("doom_attachments", **unit.values)  # as they are now that nobody brings them on
+            paths = [raw_path for _, raw_path, *_ in self._do("list_placed", **unit.values) if raw_path]
+            if paths:
+                folders = {folder_of(split(each)[0], depth) for each in paths}
+                lock_folders(connection, SCANNING, folders, wait=SCAN_WAIT)
             yield
 
     @contextmanager
@@ -208,7 +226,7 @@ class Removal:
         if not placed:
             return
         self._do("permit_rewriting")
-        for each in placed:
+        for each in (each for each in placed if each.raw_path):
             if each.goes:
                 files = [number for (number,) in self._do("files_at", raw_path=each.raw_path)]
                 self._do("release_files", files=files)
@@ -242,9 +260,15 @@ class Removal:
                 self._do("set_subject", id=vendor_id, renamed=renamed, latest=latest)
 
     def _remove_files(self, placed: Sequence[Placed]) -> None:
-        for each in placed:
-            if each.goes and self._share is not None and not remove(self._share.root, each.raw_path, each.seen):
-                self.left_folders.add(display(split(each.raw_path)[0]))
+        if not placed or self._share is None:
+            return
+        with Disk(self._share) as disk:
+            for temporary in filter(None, (each.raw_temporary_path for each in placed)):
+                disk.remove_temporary(temporary)
+        for each in (each for each in placed if each.raw_path and each.goes):
+            self.left_folders.discard(folder := display(split(each.raw_path)[0]))
+            if not remove(self._share.root, each.raw_path, each.seen):
+                self.left_folders.add(folder)
 
     def _do(self, name: str, **values: Any) -> psycopg.Cursor[tuple[Any, ...]]:
         return self._connection.execute(self._sql[name], values)

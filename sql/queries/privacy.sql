@@ -24,7 +24,9 @@ lock table public.contents in share row exclusive mode
 -- What is to go, as this session found it.
 create temp table if not exists doomed_emails (missive_id text primary key, conversation text);
 create temp table if not exists doomed_comments (missive_id text primary key);
-create temp table if not exists doomed_attachments (id bigint primary key, email text, comment text, content_hash text, raw_inbox_path bytea);
+create temp table if not exists doomed_attachments (
+    id bigint primary key, email text, comment text, content_hash text, file_id bigint, raw_inbox_path bytea, raw_temporary_path bytea
+);
 create temp table if not exists doomed_files (id bigint primary key);
 
 -- name: empty_doomed
@@ -54,10 +56,15 @@ select id from unnest(%(ids)s::text[]) as id
 on conflict (missive_id) do nothing
 
 -- name: doom_attachments
-insert into doomed_attachments (id, email, comment, content_hash, raw_inbox_path)
-select a.id, a.missive_email_id, a.missive_comment_id, a.content_hash, a.raw_inbox_path
-from public.email_attachments a
-where a.missive_email_id in (select missive_id from doomed_emails) or a.missive_comment_id in (select missive_id from doomed_comments)
+-- With those on their way to the NAS: put there, and not linked yet.
+insert into doomed_attachments (id, email, comment, content_hash, file_id, raw_inbox_path, raw_temporary_path)
+select a.id, a.missive_email_id, a.missive_comment_id, coalesce(a.content_hash, w.hash), a.file_id, coalesce(a.raw_inbox_path, w.raw_path), w.raw_temporary_path
+from public.email_attachments a left join ops.attachment_files w on w.attachment_id = a.id
+where a.missive_email_id in (select missive_id from doomed_emails where num_nonnulls(%(email)s::text, %(comment)s::text) = 0 or missive_id = %(email)s)
+   or a.missive_comment_id in (select missive_id from doomed_comments where num_nonnulls(%(email)s::text, %(comment)s::text) = 0 or missive_id = %(comment)s)
+on conflict (id) do update
+set content_hash = excluded.content_hash, file_id = excluded.file_id, raw_inbox_path = excluded.raw_inbox_path,
+    raw_temporary_path = excluded.raw_temporary_path
 
 -- name: list_doomed_emails
 select missive_id, conversation from doomed_emails order by missive_id
@@ -81,14 +88,19 @@ order by 1
 
 -- name: list_placed
 -- Attachments that were put onto the NAS for a mail or comment, and whether somebody else's carries the same content or points to the same file.
-select d.content_hash, d.raw_inbox_path,
-       exists (
+select d.content_hash, d.raw_inbox_path, d.raw_temporary_path,
+       exists (select from public.email_attachments a where a.content_hash = d.content_hash and a.id not in (select id from doomed_attachments))
+       or exists (select from ops.attachment_files w where w.hash = d.content_hash and w.attachment_id not in (select id from doomed_attachments))
+       or exists (
            select from public.email_attachments a
-           where (a.content_hash = d.content_hash or a.file_id in (select f.id from public.files f where sha256(f.raw_path) = sha256(d.raw_inbox_path)))
-             and not exists (select from doomed_attachments o where o.id = a.id)
+           where a.file_id in (
+                   select id from public.files where deleted_at is null and sha256(raw_path) = sha256(d.raw_inbox_path)
+                   union all
+                   select id from public.files where deleted_at is not null and sha256(raw_path) = sha256(d.raw_inbox_path)
+               ) and a.id not in (select id from doomed_attachments)
        ) as shared
 from doomed_attachments d
-where d.raw_inbox_path is not null
+where num_nonnulls(d.raw_inbox_path, d.raw_temporary_path) > 0
   and (%(email)s::text is null or d.email = %(email)s) and (%(comment)s::text is null or d.comment = %(comment)s)
 order by d.id
 
@@ -99,14 +111,17 @@ where exists (select from public.emails where from_address = a) or exists (selec
    or exists (select from public.contact_infos where lower(value) = a)
 
 -- name: files_at
-select id from public.files where sha256(raw_path) = sha256(%(raw_path)s)
+-- In two parts, each with an index.
+select id from public.files where deleted_at is null and sha256(raw_path) = sha256(%(raw_path)s)
+union all
+select id from public.files where deleted_at is not null and sha256(raw_path) = sha256(%(raw_path)s)
 
 -- name: doom_file
 insert into doomed_files (id) select unnest(%(ids)s::bigint[]) on conflict do nothing
 
 -- name: contents_to_go
 -- What a plan says will go: carried by nothing else than what goes.
-select count(*), coalesce(sum(c.size_bytes), 0)::bigint, count(t.content_hash),
+select count(*), count(t.content_hash),
        coalesce(sum((select count(*) from ops.stored_objects o where o.content_hash = c.hash)), 0)::bigint,
        coalesce(sum((select sum(o.size_bytes) from ops.stored_objects o where o.content_hash = c.hash)), 0)::bigint
 from (
@@ -139,7 +154,7 @@ select count(*) from public.email_recipients r join public.emails e on e.id = r.
 where r.address = any(%(addresses)s::text[]) and e.missive_id not in (select missive_id from doomed_emails)
 
 -- name: count_doomed_attachments
-select count(*) from doomed_attachments
+select count(*) from doomed_attachments where (%(email)s::text is null or email = %(email)s) and (%(comment)s::text is null or comment = %(comment)s)
 
 -- name: webhook_posts
 select id, body from ops.webhook_deliveries where vendor = 'missive' and encode(body, 'escape') ilike any(%(patterns)s::text[])
@@ -147,12 +162,16 @@ select id, body from ops.webhook_deliveries where vendor = 'missive' and encode(
 -- name: content_hashes
 -- Contents of a mail's or comment's attachments, and of the files that were put onto the NAS for them.
 with mine as (
-    select content_hash, raw_inbox_path from public.email_attachments where missive_email_id = %(email)s or missive_comment_id = %(comment)s
+    select content_hash, raw_inbox_path from doomed_attachments where email = %(email)s or comment = %(comment)s
 )
 select content_hash from mine where content_hash is not null
 union
 select v.content_hash from mine
-join public.files f on sha256(f.raw_path) = sha256(mine.raw_inbox_path)
+cross join lateral (
+    select id from public.files where deleted_at is null and sha256(raw_path) = sha256(mine.raw_inbox_path)
+    union all
+    select id from public.files where deleted_at is not null and sha256(raw_path) = sha256(mine.raw_inbox_path)
+) f
 join public.file_versions v on v.file_id = f.id
 where v.content_hash is not null
 order by 1
@@ -236,8 +255,10 @@ delete from ops.inbox where source = 'nas' and key = any(%(raw_paths)s::bytea[])
 
 -- name: rename_history
 -- Of a file that people moved out of the inbox: it is theirs now, but where it first lay names the sender.
-update public.file_versions set raw_path = %(neutral_raw)s, path = %(neutral)s
-where sha256(raw_path) = sha256(%(raw_path)s) and valid_to is not null
+update public.file_versions v set raw_path = %(neutral_raw)s, path = %(neutral)s
+from public.files f
+where f.id = v.file_id and f.id in (select d.file_id from doomed_attachments d where d.raw_inbox_path = %(raw_path)s)
+  and v.raw_path = %(raw_path)s and v.valid_to is not null and (f.raw_path <> %(raw_path)s or f.deleted_at is not null)
 
 -- name: unreferenced
 select c.hash from public.contents c
