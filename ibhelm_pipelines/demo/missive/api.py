@@ -184,9 +184,8 @@ class Api:
         if not query.flag("include_deleted"):
             rows = [row for row in rows if not row["_gone"]]
         if since:
-            rows = [
-                row for row in rows if row["modified_at"] >= query.number("modified_since", 0, least=0, most=10**11)
-            ]
+            earliest = query.number("modified_since", 0, least=0, most=10**11)
+            rows = [row for row in rows if row["modified_at"] >= earliest]
         words = query.text("search").casefold()
         rows = [row for row in rows if words in f"{row['first_name']} {row['last_name']} {row['infos']}".casefold()]
         key = "modified_at" if query.text("order") == "last_modified" else "last_name"

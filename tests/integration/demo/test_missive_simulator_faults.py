@@ -257,6 +257,22 @@ def test_mails_are_broken_in_many_ways(broken, name):
     assert listed["id"] == row["id"]
 
 
+def test_among_them_are_the_worst(broken):
+    assert _malformed(broken, "no sender")["from_field"] is None
+    dates = [_malformed(broken, name)["delivered_at"] for name in ("no date", "negative date", "date as text")]
+    assert [type(each) for each in dates] == [type(None), int, str]
+    assert _malformed(broken, "far future")["delivered_at"] > 10**13
+    assert len(_malformed(broken, "subject of a megabyte")["subject"]) > 900_000
+    assert len(_malformed(broken, "ten thousand recipients")["to_fields"]) == 10_000
+    assert "\x00" in _malformed(broken, "NUL")["body"]
+    assert "\ud83d" in _malformed(broken, "half surrogates")["body"]
+    assert _malformed(broken, "deep quotes")["body"].count("<blockquote") == 2_000
+    assert _malformed(broken, "no body")["body"] is None
+    names = [row["filename"] for row in _malformed(broken, "odd names")["attachments"]]
+    assert {"../../etc/passwd", "CON.pdf", "a:b?.pdf", ""} <= set(names)
+    assert max(map(len, names)) == 300
+
+
 @pytest.mark.parametrize("name", ATTACHED)
 def test_attachments_are_broken_in_many_ways_and_can_be_downloaded(broken, name):
     attachments = _malformed(broken, name)["attachments"]

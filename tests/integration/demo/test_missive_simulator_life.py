@@ -82,6 +82,46 @@ def test_a_conversation_that_moves_to_a_foreign_team_is_lost_from_sight(missive,
     assert (fate["deleted"], fate["readable"]) == (False, False)
 
 
+@pytest.mark.parametrize(
+    ("table", "inside", "key"),
+    [("shared_labels", "conversations", "shared_labels"), ("users", "conversations", "assignees"),
+     ("users", "conversations", "users"), ("users", "teams", "active_members"),
+     ("teams", "conversations", "team"), ("shared_labels", "shared_labels", "parent")],
+)  # fmt: skip
+def test_what_is_deleted_from_a_directory_is_named_nowhere_any_more(missive, asker, table, inside, key):
+    def named() -> set[str]:
+        values = [row[key] for row in asker.truth(inside, lambda row: not row["deleted"]).values()]
+        return {name for value in values for name in ([value] if isinstance(value, str) else value or ())}
+
+    office = missive.office
+    gone = next(each for each in sorted(named()) if each != office.me)
+    with office.lock:
+        actions.delete_row(office, table, office.tables[table][gone])
+    assert gone not in named()
+    assert gone not in {row["id"] for row in asker.rows(f"/{table}")}
+
+
+def test_a_renamed_parent_renames_the_labels_below_it(missive, asker):
+    office = missive.office
+    parent = next(row for row in office.live("shared_labels") if row["name"] == "Bauphase")
+    with office.lock:
+        actions.rename_row(office, parent, "name", "Bauzeit")
+    names = {row["name"]: row["name_with_parent_names"] for row in asker.rows("/shared_labels")}
+    assert names["Abnahme"] == "Projekte/Bauzeit/Abnahme"
+
+
+def test_a_message_that_is_filed_elsewhere_leaves_its_conversation_without_moving_it(missive, asker):
+    before = asker.truth("messages")
+    times = {key: row["last_activity_at"] for key, row in asker.truth("conversations").items()}
+    missive.mutate(seed=1, count=1, names=["move message"])
+    (moved,) = [
+        row for key, row in asker.truth("messages").items() if row["conversation"] != before[key]["conversation"]
+    ]
+    assert moved["id"] in asker.messages(moved["conversation"])
+    assert moved["id"] not in asker.messages(before[moved["id"]]["conversation"])
+    assert times == {key: row["last_activity_at"] for key, row in asker.truth("conversations").items()}
+
+
 def test_the_office_can_be_kept_and_taken_up_again(clock):
     with MissiveSimulator(conversations=40, clock=clock) as first:
         first.mutate(seed=1, count=50)
