@@ -15,9 +15,11 @@ from ibhelm_pipelines.mail_body.cleaning import clean, is_html
 from ibhelm_pipelines.mail_body.language import language_of
 from ibhelm_pipelines.mail_body.lines import Line, Reader
 from ibhelm_pipelines.mail_body.parting import Part, part
+from ibhelm_pipelines.mail_body.threads import thread_of
+from ibhelm_pipelines.mail_body.wording import is_forward
 from ibhelm_pipelines.plain_text import storable
 
-__all__ = ["MailBody", "read_body"]
+__all__ = ["MailBody", "read_body", "thread_of"]
 
 SNIPPET_CHARS = 200
 
@@ -40,13 +42,19 @@ class MailBody:
     """Ids of Missive's attachments, and cid: names, of the pictures inside."""
 
 
-def read_body(html: str | None, *, kind: str = "email") -> MailBody:
-    """Read the body of a message; only mails have quotes and signatures, a chat has lines."""
+def read_body(html: str | None, *, kind: str = "email", subject: str | None = None) -> MailBody:
+    """Read the body of a message; only mails have quotes and signatures, a chat has lines.
+
+    The subject tells a mail that Outlook forwarded ("WG: …") from an answer; without it that one counts as an answer,
+    unless its writer added nothing.
+    """
     source = storable(html or "")
     shown = clean(source if is_html(source) else _as_html(source))
     reader = Reader()
     reader.read(shown)
-    parts = part(reader.lines) if kind == "email" else [Part.OWN] * len(reader.lines)
+    parts = [Part.OWN] * len(reader.lines)
+    if kind == "email":
+        parts = part(reader.lines, is_forward=is_forward(subject or ""))
     text = _joined(reader.lines, parts, Part.OWN)
     return MailBody(
         html=shown or None,

@@ -145,6 +145,8 @@ class Reader:
 
     def _row(self, starts: list[int]) -> None:
         """Make one line of a row, unless a cell has several: then the table only lays the mail out."""
+        if len(starts) < 2:
+            return
         ends = [*starts[1:], len(self.lines)]
         cells = [[line for line in self.lines[start:end] if line.text] for start, end in zip(starts, ends, strict=True)]
         if sum(map(bool, cells)) < 2 or any(len(cell) > 1 for cell in cells):

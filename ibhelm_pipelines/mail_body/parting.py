@@ -30,8 +30,8 @@ WINDOW = 10
 """Lines that are looked at together: the headers of an earlier mail, or a date and a name that were wrapped."""
 
 MAX_LINE_CHARS = 400
-MAX_QUESTIONS = 2_000
-"""How often quotequail is asked about one mail, each time in about a millisecond."""
+MAX_QUESTIONS = 500
+"""How often quotequail is asked about one mail, each time for about two milliseconds."""
 
 MAX_SIGNATURE_LINES = 60
 
@@ -48,79 +48,101 @@ class Part(Enum):
     SIGNATURE = "signature"
 
 
-def part(lines: list[Line]) -> list[Part]:
-    """Return the part of each line."""
+class Questions:
+    """Asks quotequail, not too often."""
+
+    def __init__(self) -> None:
+        self._left = MAX_QUESTIONS
+
+    def ask(self, lines: list[str]) -> dict[str, str]:
+        """Return what quotequail says of a few lines: nothing, when they quote nothing."""
+        self._left -= 1
+        if self._left < 0:
+            return {}
+        return quotequail.unwrap("\n".join(line[:MAX_LINE_CHARS] for line in lines)) or {}
+
+
+def part(lines: list[Line], *, is_forward: bool = False) -> list[Part]:
+    """Return the part of each line; Outlook's forwarded mails look like answers but for their subject."""
     parts = [Part.QUOTED if line.depth or line.is_attribution else Part.OWN for line in lines]
-    _mark_attributions(lines, parts)
-    border, is_forward = _border(lines)
+    asked = Questions()
+    _mark_attributions(lines, parts, asked)
+    border, says_forward = _border(lines, asked)
+    if is_forward and border == len(lines):
+        border = parts.index(Part.QUOTED) if Part.QUOTED in parts else border
     parts[border:] = [Part.QUOTED] * (len(lines) - border)
     _mark_signatures(lines, parts)
     wrote = any(each is Part.OWN and line.text for line, each in zip(lines, parts, strict=True))
-    if is_forward or (border < len(lines) and not wrote):
+    if is_forward or says_forward or (border < len(lines) and not wrote):
         # What is passed on stands nowhere else, as far as this mail tells: so it is found as this mail's own.
         parts[border:] = [Part.OWN] * (len(lines) - border)
     return parts
 
 
-def _mark_attributions(lines: list[Line], parts: list[Part]) -> None:
+def _mark_attributions(lines: list[Line], parts: list[Part], asked: Questions) -> None:
     """Give "Am … schrieb …:" to the quote that it introduces."""
     for start in range(1, len(lines)):
         if not lines[start].depth or lines[start - 1].depth:
             continue
         above = [at for at in range(max(0, start - 5), start) if lines[at].text and not lines[at].depth][-3:]
-        for at in above[len(above) - _attribution_lines([lines[at].text for at in above]) :]:
+        for at in above[len(above) - _attribution_lines([lines[at].text for at in above], asked) :]:
             parts[at] = Part.QUOTED
 
 
-def _attribution_lines(above: list[str]) -> int:
+def _attribution_lines(above: list[str], asked: Questions) -> int:
     """Return how many of the lines above a quote say who wrote it: all that quotequail knows, else the last."""
     joined = [" ".join(above[-count:]) for count in range(1, len(above) + 1)]
     told = [each.endswith(":") and len(each) < MAX_LINE_CHARS and bool(_WHEN_OR_WHO.search(each)) for each in joined]
     for count, (each, is_told) in enumerate(zip(joined, told, strict=True), start=1):
-        if is_told and (quotequail.unwrap(each) or {}).get("type") == "reply":
+        if is_told and asked.ask([each]).get("type") == "reply":
             return count
     return told.index(True) + 1 if True in told else 0
 
 
-def _border(lines: list[Line]) -> tuple[int, bool]:
+def _border(lines: list[Line], asked: Questions) -> tuple[int, bool]:
     """Return the first line below which all is an earlier mail, and whether that is forwarded."""
-    questions = 0
     for at, line in enumerate(lines):
         window = [each for each in lines[at : at + WINDOW] if each.text][:WINDOW] if line.text else []
-        if line.depth or not window or not _may_begin_mail(window):
+        if line.depth or not window:
             continue
-        questions += 1
-        if questions > MAX_QUESTIONS:
-            break
-        if _begins_mail(window):
+        if _SEPARATOR.match(line.text) and says_forwarded(line.text) and window[1:] and window[1].depth:
+            return at, True
+        if not _may_begin_mail(window):
+            continue
+        if _begins_mail(window, asked):
             start = _with_separator(lines, at)
             return start, any(says_forwarded(each.text) for each in lines[start : at + 1])
     return len(lines), False
 
 
 def _may_begin_mail(window: list[Line]) -> bool:
-    text = window[0].text
-    if text.startswith(("--", "__")) or text.endswith(":"):
+    first = [each.text for each in window[:4]]
+    if first[0].startswith("--") and _has_letters(first[0]):
         return True
-    if _LABEL.match(text):
-        return any(_LABEL.match(each.text) for each in window[1:3])
-    return bool(_WHEN_OR_WHO.search(" ".join(each.text for each in window[:3])))
+    if _LABEL.match(first[0]) and any(_LABEL.match(each) for each in first[1:]):
+        return True
+    return any(each.endswith(":") for each in first[:3]) and bool(_WHEN_OR_WHO.search(" ".join(first[:3])))
 
 
-def _begins_mail(window: list[Line]) -> bool:
-    texts = [each.text[:MAX_LINE_CHARS] for each in window]
-    found = quotequail.unwrap("\n".join(texts))
-    if found is None or "text_top" in found or found["type"] == "quote":
+def _begins_mail(window: list[Line], asked: Questions) -> bool:
+    texts = [each.text for each in window]
+    found = asked.ask(texts)
+    if not found or "text_top" in found or found["type"] == "quote":
         return False
     if found["type"] == "reply":
         # "Am Montag schrieb Herr Müller:" is a sentence, and quotes nothing below it.
         return bool(_WHEN_OR_WHO.search(" ".join(texts[:2]))) and not any(each.depth for each in window[1:4])
-    if texts[0].startswith("--") and any(character.isalpha() for character in texts[0]):
+    if texts[0].startswith("--") and _has_letters(texts[0]):
         return True
     if "from" not in found or not found.keys() & {"date", "subject", "to"}:
         return False
-    later = quotequail.unwrap("\n".join(texts[1:])) or {}
+    # The first line is a header itself when one less is known without it.
+    later = asked.ask(texts[1:])
     return len(found.keys() - {"text"}) > len(later.keys() - {"text"}) or "text_top" in later
+
+
+def _has_letters(text: str) -> bool:
+    return any(character.isalpha() for character in text)
 
 
 def _with_separator(lines: list[Line], at: int) -> int:

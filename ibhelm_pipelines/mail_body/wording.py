@@ -47,6 +47,7 @@ _LEGAL = (
     "nicht der beabsichtigte", "vorgesehenen empfänger", "confidential", "privileged", "in error", "intended recipient",
     "intended solely", "intended only", "confidentiel", "riservat", "vertrouwelijk",
 )  # fmt: skip
+_FORWARD_PREFIXES = frozenset({"wg", "fw", "fwd", "tr", "rv"})
 _FORWARDS = (
     "weitergeleitet", "weiterleitung", "forwarded", "transféré", "réexpédié", "doorgestuurd", "inoltrat", "reenviado",
     "przekazan",
@@ -96,3 +97,9 @@ def says_forwarded(line: str) -> bool:
     """Tell whether a line between two mails calls the second one forwarded."""
     folded = line.casefold()
     return any(word in folded for word in _FORWARDS)
+
+
+def is_forward(subject: str) -> bool:
+    """Tell whether a subject says that the mail is forwarded: an answer to a forwarded mail ("AW: WG: …") is none."""
+    prefix, colon, _ = subject.partition(":")
+    return bool(colon) and prefix.strip().casefold() in _FORWARD_PREFIXES
