@@ -97,4 +97,5 @@ def clean(source: str) -> str:
 
 def is_html(source: str) -> bool:
     """Tell whether a body has tags; one without has lines instead, and "<max@example.org>" is an address."""
-    return any(token.tag in _HTML for token in tokens(source))
+    is_declared = source.lstrip()[:9].lower().startswith(("<!--", "<!doctype"))
+    return is_declared or any(token.tag in _HTML for token in tokens(source))

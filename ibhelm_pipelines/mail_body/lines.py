@@ -48,11 +48,6 @@ class _Element:
     verbatim: bool
 
 
-def tidy(text: str) -> str:
-    """Return text in NFC without characters that nobody sees; a soft hyphen would hide its word from the search."""
-    return unicodedata.normalize("NFC", text.translate(_INVISIBLE))
-
-
 class Reader:
     """Turns tags and texts into lines."""
 
@@ -77,7 +72,7 @@ class Reader:
         self._flush()
 
     def _text(self, text: str) -> None:
-        text = without_base64(tidy(text))
+        text = without_base64(text).translate(_INVISIBLE)
         if not (self._open and self._open[-1].verbatim):
             self._pieces.append(text)
             return
@@ -158,7 +153,7 @@ class Reader:
     def _flush(self, *, keep_blank: bool = False) -> None:
         joined = "".join(self._pieces)
         self._pieces, self._links = [], [(address, 0) for address, _ in self._links]
-        text = " ".join(joined.split())
+        text = unicodedata.normalize("NFC", " ".join(joined.split()))
         # A paragraph with nothing but a hard space is how Word writes an empty line.
         if text or keep_blank or "\xa0" in joined:
             self.lines.append(self._line(text))
