@@ -100,6 +100,7 @@ class Workers:
             "max_deletions": self.settings.max_deletions,
             "max_deletion_percent": self.settings.max_deletion_percent,
             **self._teamwork(),
+            **self._missive(),
         }
         for _ in range(number):
             with self._log.open("ab") as log:
@@ -116,6 +117,18 @@ class Workers:
             "teamwork_excluded_projects": settings.teamwork_excluded_projects,
             "teamwork_excluded_companies": settings.teamwork_excluded_companies,
             "teamwork_requests_per_minute": settings.teamwork_requests_per_minute,
+        }
+
+    def _missive(self) -> dict[str, Any]:
+        settings = self.settings
+        if settings.missive_token is None:
+            return {}
+        return {
+            "missive_url": settings.missive_url,
+            "missive_token": settings.missive_token.get_secret_value(),
+            "missive_allowed": settings.missive_allowed,
+            "missive_requests_per_15_minutes": settings.missive_requests_per_15_minutes,
+            "attachment_inbox": settings.attachment_inbox,
         }
 
     def kill(self, process: subprocess.Popen[bytes]) -> None:

@@ -427,10 +427,6 @@ comment on column ops.sweep_gaps.ceiling_at is 'From this last activity; empty: 
 alter table ops.sync_cursors add column scope text;
 comment on column ops.sync_cursors.scope is 'What the settings let in when everything was read: where they say something else now, everything is read again';
 
-create or replace view ops.readable_vendors as
-select source from ops.sync_cursors
-where (source, resource) in (('teamwork', 'projects'), ('missive', 'labels')) and full_synced_at is not null and switched_off_at is null;
-
 -- What was forgotten on a person's request, and what sees to it that it stays away (docs/privacy.md).
 
 create table ops.forgotten (
