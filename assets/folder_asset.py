@@ -10,7 +10,7 @@ import dagster as dg
 
 from assets.reporting import Numbers, derived_row_counts, step_numbers
 from ibhelm_pipelines.content.steps import Step, run_step
-from resources.partitions import FOLDERS, TEN_FOLDERS_A_RUN
+from resources.partitions import FOLDERS, TEN_A_RUN
 from resources.platform import Platform
 
 OWNERS = ["team:ibhelm"]
@@ -34,7 +34,7 @@ def folder_asset(
             kinds=kinds,
             description=description,
             partitions_def=FOLDERS,
-            backfill_policy=TEN_FOLDERS_A_RUN,
+            backfill_policy=TEN_A_RUN,
             owners=OWNERS,
             code_version=CODE_VERSION,
         )

@@ -11,9 +11,12 @@ from ibhelm_pipelines.db.queries import load_queries
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    import dagster as dg
+
     from ibhelm_pipelines.content.steps import StepReport
     from ibhelm_pipelines.nas.report import ScanReport
     from ibhelm_pipelines.settings import Settings
+    from resources.vendors import Vendor
 
 Numbers = dict[str, int | float]
 
@@ -40,6 +43,14 @@ def derived_row_counts(settings: Settings, step: str, folders: Iterable[str]) ->
             load_queries("checks")["derived_contents"], {"folders": list(folders), "step": step}
         ).fetchall()
     return dict(rows)
+
+
+def is_on(context: dg.OpExecutionContext | dg.AssetExecutionContext, vendor: Vendor, settings: Settings) -> bool:
+    """Return whether a vendor is connected; if not, say so and write it down."""
+    connected = vendor.is_on(settings)
+    if not connected:
+        context.log.warning(vendor.off)
+    return connected
 
 
 def _counts(report: ScanReport | StepReport, folder: str) -> Numbers:

@@ -21,13 +21,11 @@ from ibhelm_pipelines.content.steps import Step, run_step
 from ibhelm_pipelines.db.checks import QUESTIONS
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
-from resources.lanes import LANE_TAG, SCAN_JOB
+from resources.lanes import LANE_TAG, LONGEST_RUN_SECONDS, SCAN_JOB
 from resources.partitions import FOLDERS_NAME
 from resources.platform import Platform
 
 STEPS: dict[str, Step] = {"stored_originals": "store", "thumbnails": "thumbnail", "extracted_text": "text"}
-LONGEST_RUN_SECONDS = 7 * 24 * 3600
-"""The first scan of 2 TB over a slow line takes days; it is ended only after a week. What it stored stays."""
 
 _TELLING = ("new", "changed", "moved", "deleted", "restored", "failed", "done")
 """Counts that make a folder worth an event after a quick scan."""

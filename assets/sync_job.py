@@ -7,9 +7,7 @@ was never told of, and everything after a full reading or a backfill. What fails
 
 # No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
 
-import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -17,15 +15,16 @@ import structlog
 from pydantic import Field
 
 from assets.checks import news_of
-from assets.job_report import Event, reported
-from assets.reporting import Numbers
-from assets.teamwork import OFF, UPSTREAM, SyncConfig, is_on, read_asset, sync_numbers
+from assets.job_report import Event, Progress, earlier_summary, reported, told_before
+from assets.reporting import Numbers, is_on
+from assets.teamwork import UPSTREAM, SyncConfig, read_asset, sync_numbers
 from ibhelm_pipelines.db.checks import TEAMWORK_QUESTIONS
 from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
 from ibhelm_pipelines.settings import Settings
 from ibhelm_pipelines.vendors.teamwork.webhooks import check_webhooks
 from resources.lanes import LANE_TAG, TEAMWORK_SYNC_JOB
 from resources.platform import Platform
+from resources.vendors import TEAMWORK
 
 _TELLING = ("new", "changed", "deleted", "restored", "failed", "refused")
 """Numbers that make an asset worth an event."""
@@ -43,7 +42,11 @@ class SyncRunConfig(SyncConfig):
 def read_teamwork(context: dg.OpExecutionContext, config: SyncRunConfig, platform: Platform) -> Iterator[Event]:
     """Read one asset after the other; tell Dagster of each; then ask what could be wrong, however it went."""
     with platform.working(context, asset=TEAMWORK_SYNC_JOB) as settings:
-        summary: dict[str, Any] = {"run_id": context.run_id, "assets": _earlier_numbers(context, config)}
+        summary: dict[str, Any] = {
+            "run_id": context.run_id,
+            "assets": {},
+            **earlier_summary(context, config.report_path),
+        }
         work = _work(context, config, settings, summary)
         yield from reported(
             work, summary, config.report_path, lambda: news_of(context.instance, TEAMWORK_QUESTIONS, settings)
@@ -59,16 +62,17 @@ def teamwork_sync_job() -> None:
 def _work(
     context: dg.OpExecutionContext, config: SyncRunConfig, settings: Settings, summary: dict[str, Any]
 ) -> Iterator[Event]:
-    if not is_on(context, settings):
-        summary["off"] = OFF
+    if not is_on(context, TEAMWORK, settings):
+        summary["off"] = TEAMWORK.off
         return
-    done = _told_before(context)
+    done = told_before(context)
+    progress = Progress(config.report_path, context.log.info)
     failed: dict[str, IbhelmError] = {}
     for asset, needed in UPSTREAM.items():
         if needed in failed:
             failed[asset] = failed[needed]
         elif asset not in done:
-            numbers = _read(settings, asset, config, failed)
+            numbers = _read(settings, asset, config, failed, progress)
             if numbers is not None:
                 summary["assets"][asset] = numbers
                 context.log.info(f"{asset}: {numbers}")
@@ -79,14 +83,16 @@ def _work(
         context.log.info(f"Webhooks: {webhooks}")
 
 
-def _read(settings: Settings, asset: str, config: SyncRunConfig, failed: dict[str, IbhelmError]) -> Numbers | None:
+def _read(
+    settings: Settings, asset: str, config: SyncRunConfig, failed: dict[str, IbhelmError], progress: Progress
+) -> Numbers | None:
     """Return the numbers of one asset, or none and why it failed.
 
     Raises:
         ConfigurationError: a person must act first; the other assets would fail likewise.
     """
     try:
-        return sync_numbers(read_asset(settings, asset, config, lambda name: _show(config, name)))
+        return sync_numbers(read_asset(settings, asset, config, progress))
     except ConfigurationError:
         raise
     except IbhelmError as error:
@@ -102,26 +108,3 @@ def _tell(
     was_told = context.instance.get_latest_materialization_event(dg.AssetKey(asset)) is not None
     if is_wanted or not was_told or any(numbers[name] for name in _TELLING):
         yield dg.AssetMaterialization(asset, metadata=numbers)
-
-
-def _told_before(context: dg.OpExecutionContext) -> set[str]:
-    """Return what an earlier attempt of this run has done: a full reading is not begun from its beginning again."""
-    if not context.retry_number:
-        return set()
-    kind = dg.DagsterEventType.ASSET_MATERIALIZATION
-    records = context.instance.get_records_for_run(context.run_id, of_type=kind).records
-    events = [record.event_log_entry.dagster_event for record in records]
-    return {event.asset_key.to_user_string() for event in events if event and event.asset_key}
-
-
-def _earlier_numbers(context: dg.OpExecutionContext, config: SyncRunConfig) -> dict[str, Numbers]:
-    """Return what the summary of an earlier attempt of this run says of the assets."""
-    if not (context.retry_number and config.report_path):
-        return {}
-    assets: dict[str, Numbers] = json.loads(Path(config.report_path).read_text(encoding="utf-8"))["assets"]
-    return assets
-
-
-def _show(config: SyncRunConfig, name: str) -> None:
-    if config.report_path:
-        Path(config.report_path).with_name("progress").write_text(name, encoding="utf-8")

@@ -13,13 +13,12 @@ import dagster as dg
 from pydantic import Field
 
 from assets.folder_asset import CODE_VERSION, OWNERS
-from assets.reporting import ROW_COUNT, Numbers
+from assets.reporting import ROW_COUNT, Numbers, is_on
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.settings import Settings
-from ibhelm_pipelines.vendors.teamwork.sync import AssetReport, Window, is_connected, switch_off, sync
+from ibhelm_pipelines.vendors.teamwork.sync import AssetReport, Window, sync
+from resources import vendors
 from resources.platform import Platform
-
-OFF = "Teamwork is off: IBHELM_TEAMWORK_TOKEN is not set."
 
 UPSTREAM = {
     "teamwork_directory": "teamwork",
@@ -91,15 +90,6 @@ def sync_numbers(report: AssetReport) -> Numbers:
     }
 
 
-def is_on(context: dg.OpExecutionContext | dg.AssetExecutionContext, settings: Settings) -> bool:
-    """Return whether Teamwork is connected; if not, say so and write it down."""
-    if is_connected(settings):
-        return True
-    switch_off(settings)
-    context.log.warning(OFF)
-    return False
-
-
 def _day(text: str | None) -> dt.date | None:
     try:
         return dt.date.fromisoformat(text) if text else None
@@ -119,8 +109,8 @@ def _asset(name: str, description: str) -> dg.AssetsDefinition:
     )
     def read(context: dg.AssetExecutionContext, config: SyncConfig, platform: Platform) -> dg.MaterializeResult[None]:
         with platform.working(context, asset=name) as settings:
-            if not is_on(context, settings):
-                return dg.MaterializeResult(metadata={"off": OFF})
+            if not is_on(context, vendors.TEAMWORK, settings):
+                return dg.MaterializeResult(metadata={"off": vendors.TEAMWORK.off})
             report = read_asset(settings, name, config)
         return dg.MaterializeResult(metadata=sync_numbers(report))
 

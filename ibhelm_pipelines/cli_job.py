@@ -17,14 +17,14 @@ import tempfile
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 from rich.table import Table
 
 from ibhelm_pipelines.db.checks import ask
 from ibhelm_pipelines.db.connect import connect
-from ibhelm_pipelines.errors import TransientError
+from ibhelm_pipelines.errors import IbhelmError, TransientError
 from ibhelm_pipelines.local.dagster_process import dagster_environment
 
 if TYPE_CHECKING:
@@ -62,6 +62,9 @@ class Outcome:
     @property
     def exit_status(self) -> int:
         return {"failed": EXIT_FAILED, "open": EXIT_OPEN, "stored": EXIT_STORED}[self.status]
+
+
+Left = TypeVar("Left", bound=Outcome)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +117,26 @@ def run_job(settings: Settings, job: Job, folder: Path, watch: Callable[[], None
                 watch()
             else:
                 return _read_summary(folder, exit_status)
+
+
+def carry_out(work: Callable[[], Left], kind: type[Left], show: Callable[[Left], None], console: Console) -> NoReturn:
+    """Do a job for whoever called the command, show what came of it, and end with the status that says so.
+
+    Args:
+        work: runs the job and returns what it left.
+        kind: of outcome, for what could not even begin.
+        show: prints it.
+        console: on which is said that it was stopped.
+    """
+    try:
+        outcome = work()
+    except IbhelmError as error:
+        outcome = kind(error=str(error))
+    except KeyboardInterrupt:
+        console.print("Stopped. What was stored stays; the next run goes on from there.")
+        sys.exit(EXIT_STOPPED)
+    show(outcome)
+    sys.exit(outcome.exit_status)
 
 
 def ask_all(url: str, questions: Sequence[Question]) -> list[Answer]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import sys
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +11,10 @@ import click
 from rich.console import Console
 
 from ibhelm_pipelines.cli_job import (
-    EXIT_STOPPED,
     Job,
     Outcome,
     ask_all,
+    carry_out,
     exchange_folder,
     open_point,
     run_job,
@@ -26,7 +25,7 @@ from ibhelm_pipelines.cli_progress import STEPS, RunProgress
 from ibhelm_pipelines.db.checks import FILE_QUESTIONS
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
+from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.nas.folders import list_folders
 from ibhelm_pipelines.settings import load_settings
 
@@ -69,15 +68,9 @@ def scan_command(folders: tuple[str, ...], deep: bool, confirm_deletions: int | 
         "deep": deep,
         "confirm_deletions": confirm_deletions,
     }
-    try:
-        outcome = _scan(load_settings(), console, config)
-    except IbhelmError as error:
-        outcome = ScanOutcome(error=str(error))
-    except KeyboardInterrupt:
-        console.print("Stopped. What was stored stays; the next scan goes on from there.")
-        sys.exit(EXIT_STOPPED)
-    _show(outcome, as_json=as_json)
-    sys.exit(outcome.exit_status)
+    carry_out(
+        lambda: _scan(load_settings(), console, config), ScanOutcome, lambda each: _show(each, as_json=as_json), console
+    )
 
 
 def _scan(settings: Settings, console: Console, config: dict[str, Any]) -> ScanOutcome:

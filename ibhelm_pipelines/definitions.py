@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.checks import file_checks, teamwork_checks
+from assets.checks import file_checks, missive_checks, teamwork_checks
 from assets.content import extracted_text, thumbnails
 from assets.drain_job import drain_job
+from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
+from assets.missive_job import missive_sync_job
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
 from assets.retention import retention_job
@@ -20,16 +22,28 @@ from sensors.heartbeats import schedule_heartbeats
 from sensors.inbox_drain import inbox_drain
 from sensors.live_events import live_events
 from sensors.lost_runs import lost_runs
-from sensors.schedules import deep_scan, quick_scan, retention_schedule, teamwork_full_sync, teamwork_quick_sync
+from sensors.schedules import (
+    deep_scan,
+    missive_full_sync,
+    missive_quick_sync,
+    quick_scan,
+    retention_schedule,
+    teamwork_full_sync,
+    teamwork_quick_sync,
+)
 
 defs = dg.Definitions(
     assets=[
         *(NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text),
         *(TEAMWORK, teamwork_directory, teamwork_tasks, teamwork_comments, teamwork_time),
+        *(MISSIVE, missive_directory, missive_months, email_attachments),
     ],
-    asset_checks=[file_checks, teamwork_checks],
-    jobs=[scan_job, teamwork_sync_job, drain_job, retention_job],
-    schedules=[quick_scan, deep_scan, teamwork_quick_sync, teamwork_full_sync, retention_schedule],
+    asset_checks=[file_checks, teamwork_checks, missive_checks],
+    jobs=[scan_job, teamwork_sync_job, missive_sync_job, drain_job, retention_job],
+    schedules=[
+        *(quick_scan, deep_scan, retention_schedule),
+        *(teamwork_quick_sync, teamwork_full_sync, missive_quick_sync, missive_full_sync),
+    ],
     sensors=[live_events, inbox_drain, folder_partitions, lost_runs, alerts, schedule_heartbeats],
     resources={"platform": Platform()},
     # One process per run: a process per step would cost 1.6 CPU seconds each, and parallel work happens inside the

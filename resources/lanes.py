@@ -6,6 +6,7 @@ SCAN_JOB = "scan"
 RETENTION_JOB = "retention"
 DRAIN_JOB = "drain_inbox"
 TEAMWORK_SYNC_JOB = "sync_teamwork"
+MISSIVE_SYNC_JOB = "sync_missive"
 
 LANE_TAG = "ibhelm/lane"
 DEEP_TAG = "ibhelm/deep"
@@ -17,3 +18,12 @@ FOLDER_ASSETS = frozenset({"nas_files", "stored_originals", "thumbnails", "extra
 
 TEAMWORK_ASSETS = frozenset({"teamwork_directory", "teamwork_tasks", "teamwork_comments", "teamwork_time"})
 """The assets whose work a sync of Teamwork does too."""
+
+MISSIVE_ASSETS = frozenset(
+    {"missive_directory", "missive_conversations", "missive_emails", "missive_comments", "email_attachments"}
+)
+"""The assets whose work a sync of Missive does too."""
+
+LONGEST_RUN_SECONDS = 7 * 24 * 3600
+"""The first scan of 2 TB over a slow line, or the first reading of many mails at one request a second, takes days; it
+is ended only after a week. What it stored stays."""

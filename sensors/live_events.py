@@ -1,5 +1,5 @@
-"""Tells Dagster what the live lane did: one materialisation for each asset and folder of a tick, without any run; one
-for an asset that has no folders.
+"""Tells Dagster what the live lane did: one materialisation for each asset and folder (of Missive: month) of a tick,
+without any run; one for an asset that has neither.
 
 Reads `ops.outbox` in the order of commits (ibhelm_pipelines/live/outbox.py) and at most so much that a tick stays below
 5 s; what is left comes with the next ticks. The daemon stores the events and then the cursor: only when it dies in
@@ -18,8 +18,9 @@ from ibhelm_pipelines.db.live import NO_FOLDER
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.live.outbox import Cursor, News, count_live_files, forget_told, read_news
+from ibhelm_pipelines.vendors.missive.months import MONTHLY_ASSETS, rows_by_month
 from ibhelm_pipelines.vendors.teamwork.row_counts import count_rows
-from resources.partitions import FOLDERS, FOLDERS_NAME
+from resources.partitions import FOLDERS, FOLDERS_NAME, MONTHS
 from resources.platform import Platform
 
 if TYPE_CHECKING:
@@ -69,7 +70,11 @@ def _events(connection: Connection, news: News, live: dict[str, int]) -> Iterato
         asset: _derived(connection, step, [folder for a, folder in news.events if a == asset])
         for asset, step in STEPS.items()
     }
+    if any(asset in MONTHLY_ASSETS for asset, _ in news.events):
+        row_counts |= rows_by_month(connection)
     for (asset, folder), counts in news.events.items():
+        if asset in MONTHLY_ASSETS and not MONTHS.has_partition_key(folder):
+            continue  # a date that cannot be: its rows are stored, and there is no partition to tell of
         if folder == NO_FOLDER:
             rows = {ROW_COUNT: count_rows(connection, asset)}
         else:

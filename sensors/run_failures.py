@@ -16,8 +16,9 @@ import dagster as dg
 
 from ibhelm_pipelines.alerts.conditions import RUN_PREFIX, Condition
 from ibhelm_pipelines.alerts.message import local_time
-from resources.lanes import DEEP_TAG, FOLDER_ASSETS, FULL_TAG, SCAN_JOB, TEAMWORK_ASSETS, TEAMWORK_SYNC_JOB
-from sensors.schedules import IN_FLIGHT, SCAN_OP, SYNC_OP
+from resources.lanes import DEEP_TAG, FOLDER_ASSETS, FULL_TAG, SCAN_JOB
+from resources.vendors import VENDORS
+from sensors.schedules import IN_FLIGHT, SCAN_OP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -34,10 +35,11 @@ MOST_REASONS = 10
 LONGEST_NAME = 150
 
 ASSET_JOB = "__ASSET_JOB"
-ASSETS_OF = {SCAN_JOB: FOLDER_ASSETS, TEAMWORK_SYNC_JOB: TEAMWORK_ASSETS}
+SYNCS = {vendor.job: vendor for vendor in VENDORS}
+ASSETS_OF = {SCAN_JOB: FOLDER_ASSETS} | {job: vendor.assets for job, vendor in SYNCS.items()}
 """Jobs that do the work of assets too."""
 
-THOROUGH_TAGS = {SCAN_JOB: DEEP_TAG, TEAMWORK_SYNC_JOB: FULL_TAG}
+THOROUGH_TAGS = {SCAN_JOB: DEEP_TAG} | dict.fromkeys(SYNCS, FULL_TAG)
 """Jobs whose thorough runs have to be found among many quick ones, by this tag."""
 
 PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -70,9 +72,9 @@ class Work:
                 deep=bool(config.get("deep")),
                 folders=None if folders is None else frozenset(folders),
             )
-        if run.job_name == TEAMWORK_SYNC_JOB:
-            config = _config(run.run_config, SYNC_OP)
-            window = tuple(f"{name} {config[name]}" for name in ("projects", "since", "until") if config.get(name))
+        if vendor := SYNCS.get(run.job_name):
+            config = _config(run.run_config, vendor.op)
+            window = tuple(f"{name} {config[name]}" for name in vendor.windows if config.get(name))
             return cls(job=run.job_name, deep=bool(config.get("full")), partitions=window)
         assets = frozenset(key.to_user_string() for key in run.asset_selection or ())
         partitions = tuple(run.tags[tag] for tag in PARTITION_TAGS if tag in run.tags)
@@ -82,10 +84,12 @@ class Work:
         """Return whether whoever has done this has done that too."""
         if self.job in ASSETS_OF and other.job == ASSET_JOB:
             whole = self.folders is None and not self.partitions
+            if self.job in SYNCS and other.partitions and not self.deep:
+                return False  # months are read again by a full sync only
             return whole and bool(other.assets) and other.assets <= ASSETS_OF[self.job]
         if self.job != other.job:
             return False
-        if self.job == TEAMWORK_SYNC_JOB and self.deep:
+        if self.job in SYNCS and self.deep:
             return True
         if self.partitions != other.partitions:
             return False

@@ -3,7 +3,8 @@ own database.
 
 A quick scan that finds another scan at work has nothing to add, so it is skipped. A deep scan is only skipped for
 another deep one; behind a quick scan it waits in the queue (`ibhelm/lane` is limited in dagster.yaml), for a long quick
-scan must not cost a night. Quick scans leave 02:00 to it. The same holds for syncs, whose night begins at 03:00.
+scan must not cost a night. Quick scans leave 02:00 to it. The same holds for syncs: of Teamwork at 03:00, of Missive at
+03:30.
 """
 
 from __future__ import annotations
@@ -13,10 +14,10 @@ import datetime as dt
 import dagster as dg
 
 from ibhelm_pipelines.errors import IbhelmError
-from ibhelm_pipelines.vendors.teamwork.due import full_is_due
-from ibhelm_pipelines.vendors.teamwork.sync import is_connected, switch_off
-from resources.lanes import DEEP_TAG, FULL_TAG, RETENTION_JOB, SCAN_JOB, TEAMWORK_SYNC_JOB
+from ibhelm_pipelines.vendors.due import full_is_due
+from resources.lanes import DEEP_TAG, FULL_TAG, MISSIVE_SYNC_JOB, RETENTION_JOB, SCAN_JOB, TEAMWORK_SYNC_JOB
 from resources.platform import Platform
+from resources.vendors import MISSIVE, TEAMWORK, Vendor
 
 TIMEZONE = "Europe/Berlin"
 
@@ -29,7 +30,6 @@ IN_FLIGHT = [
 ]
 
 SCAN_OP = "scan_and_derive"
-SYNC_OP = "read_teamwork"
 
 
 @dg.schedule(
@@ -72,10 +72,7 @@ retention_schedule = dg.ScheduleDefinition(
 )
 def teamwork_quick_sync(context: dg.ScheduleEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """Every 4 minutes: what changed in Teamwork; or everything, when last night's full sync is still missing."""
-    try:
-        return _why_off(platform) or _request_sync(context, full=_must_make_up(context, platform))
-    except IbhelmError as error:
-        return dg.SkipReason(str(error))
+    return _sync(context, TEAMWORK, platform, full=False)
 
 
 @dg.schedule(
@@ -86,39 +83,54 @@ def teamwork_quick_sync(context: dg.ScheduleEvaluationContext, platform: Platfor
 )
 def teamwork_full_sync(context: dg.ScheduleEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """Every night at 03:00: all that Teamwork has, so that what vanished is found."""
+    return _sync(context, TEAMWORK, platform, full=True)
+
+
+@dg.schedule(
+    job_name=MISSIVE_SYNC_JOB,
+    cron_schedule=["*/5 0-2,4-23 * * *", "0-25/5,35-55/5 3 * * *"],
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def missive_quick_sync(context: dg.ScheduleEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """Every 5 minutes: what is new in Missive; or everything, when last night's full sync is still missing."""
+    return _sync(context, MISSIVE, platform, full=False)
+
+
+@dg.schedule(
+    job_name=MISSIVE_SYNC_JOB,
+    cron_schedule="30 3 * * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def missive_full_sync(context: dg.ScheduleEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
+    """Every night at 03:30: all conversations of Missive, so that what vanished, moved or was merged is found."""
+    return _sync(context, MISSIVE, platform, full=True)
+
+
+def _sync(
+    context: dg.ScheduleEvaluationContext, vendor: Vendor, platform: Platform, *, full: bool
+) -> dg.RunRequest | dg.SkipReason:
+    """Ask for a sync, or say why there is none to be done."""
     try:
-        return _why_off(platform) or _request_sync(context, full=True)
+        if not vendor.is_on(platform.settings()):
+            return dg.SkipReason(vendor.off)
+        full = full or _must_make_up(context, vendor, platform)
     except IbhelmError as error:
         return dg.SkipReason(str(error))
+    tags = {FULL_TAG: "true"} if full else {}
+    return _in_flight(context, vendor.job, tags, "sync") or dg.RunRequest(
+        run_config={"ops": {vendor.op: {"config": {"full": full}}}}, tags=tags
+    )
 
 
-def _why_off(platform: Platform) -> dg.SkipReason | None:
-    """Return why Teamwork is not read, if so, and write it down: then nothing of it is late.
-
-    Raises:
-        DatabaseUnavailableError: Postgres does not answer.
-    """
-    settings = platform.settings()
-    if is_connected(settings):
-        return None
-    switch_off(settings)
-    return dg.SkipReason("Teamwork is off: IBHELM_TEAMWORK_TOKEN is not set.")
-
-
-def _must_make_up(context: dg.ScheduleEvaluationContext, platform: Platform) -> bool:
+def _must_make_up(context: dg.ScheduleEvaluationContext, vendor: Vendor, platform: Platform) -> bool:
     """Return whether the nightly reading is missing, and nobody tried it in the last hour."""
-    if not full_is_due(platform.settings()):
+    if not full_is_due(platform.settings(), vendor.name):
         return False
     hour_ago = context.scheduled_execution_time.astimezone(dt.UTC) - dt.timedelta(hours=1)
-    filters = dg.RunsFilter(job_name=TEAMWORK_SYNC_JOB, tags={FULL_TAG: "true"}, created_after=hour_ago)
+    filters = dg.RunsFilter(job_name=vendor.job, tags={FULL_TAG: "true"}, created_after=hour_ago)
     return not context.instance.get_runs(filters, limit=1)
-
-
-def _request_sync(context: dg.ScheduleEvaluationContext, *, full: bool) -> dg.RunRequest | dg.SkipReason:
-    tags = {FULL_TAG: "true"} if full else {}
-    return _in_flight(context, TEAMWORK_SYNC_JOB, tags, "sync") or dg.RunRequest(
-        run_config={"ops": {SYNC_OP: {"config": {"full": full}}}}, tags=tags
-    )
 
 
 def _request_scan(context: dg.ScheduleEvaluationContext, *, deep: bool) -> dg.RunRequest | dg.SkipReason:

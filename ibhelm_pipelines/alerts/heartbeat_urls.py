@@ -15,7 +15,10 @@ from ibhelm_pipelines.errors import ConfigurationError, TransientError
 if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
-SCHEDULES = ("quick_scan", "deep_scan", "teamwork_quick_sync", "teamwork_full_sync", "daily_retention")
+SCHEDULES = (
+    *("quick_scan", "deep_scan", "teamwork_quick_sync", "teamwork_full_sync"),
+    *("missive_quick_sync", "missive_full_sync", "daily_retention"),
+)
 """The schedules that there are (sensors/schedules.py)."""
 
 TIMEOUT_SECONDS = 10

@@ -154,7 +154,7 @@ LIVE_QUESTIONS = (
         about="No change that was noticed was given up",
         problem="{count} changes were given up after {attempts} tries, such as {label}: {error}",
         next_step="Put the cause right; the next scan of the whole share makes up for them, or `ibhelm scan` now. For"
-        " those of Teamwork it is the nightly sync, or `ibhelm sync teamwork --full`.",
+        " those of a vendor it is the nightly sync, or `ibhelm sync VENDOR --full`.",
     ),
     Question(
         name="silent_processes",
@@ -176,44 +176,60 @@ LIVE_QUESTIONS = (
 )
 """Whether changes arrive within seconds; a scan neither causes nor cures that."""
 
+
+def _vendor_questions(vendor: str, *, asset: str, sees: str) -> tuple[Question, ...]:
+    """Return what is asked of every vendor whose lists are read."""
+    name = vendor.capitalize()
+    also_told = {"vendor": vendor, "also_told": "true"}
+    return (
+        Question(
+            name=f"{vendor}_stale",
+            asset=asset,
+            about=f"Every list of {name} was read to its end in the last half an hour",
+            problem=f"{{count}} lists of {name} were not read to their end for half an hour, such as {{list}}, last at"
+            " {last_read}.",
+            next_step=f"See the last runs of sync_{vendor} in the Dagster UI, or run `ibhelm sync {vendor}`.",
+            query="vendor_stale",
+            parameters=also_told,
+            patience={"also_told": "false"},
+        ),
+        Question(
+            name=f"{vendor}_not_reconciled",
+            asset=asset,
+            about=f"Every list of {name} was read in full in the last two days, so that what vanished is known",
+            problem=f"{{count}} lists of {name} were not read in full for two days, such as {{list}}: what vanished"
+            " there is still shown.",
+            next_step=f"Run `ibhelm sync {vendor} --full`, and see in the list of runs why the nightly ones failed.",
+            query="vendor_not_reconciled",
+            parameters=also_told,
+            patience={"also_told": "false"},
+        ),
+        Question(
+            name=f"{vendor}_deletions_refused",
+            asset=asset,
+            about=f"No more vanished from {name} at once than can be believed",
+            problem=f"{{vanished}} of {{list}} vanished from {name} at once, too many to be believed; none of them was"
+            " marked deleted. Lists with such a loss: {count}.",
+            next_step=f"See in {name} whether they are gone, and whether the user of our token still sees all"
+            f" {sees}. If they are meant to be gone: `ibhelm sync {vendor} --full --confirm-deletions`.",
+            query="vendor_deletions_refused",
+            parameters={"vendor": vendor},
+        ),
+        Question(
+            name=f"{vendor}_rows_not_understood",
+            asset=asset,
+            about=f"Everything that {name} says is understood",
+            problem=f"{{count}} things of {name} could not be understood, such as {{id}} of {{list}}: {{error}}",
+            next_step="Their rows are missing or old. Report it with this sentence; ops.raw_records holds what came.",
+            severity="warning",
+            query="vendor_rows_not_understood",
+            parameters={"vendor": vendor},
+        ),
+    )
+
+
 TEAMWORK_QUESTIONS = (
-    Question(
-        name="teamwork_stale",
-        asset="teamwork_tasks",
-        about="Every list of Teamwork was read to its end in the last half an hour",
-        problem="{count} lists of Teamwork were not read to their end for half an hour, such as {list}, last at"
-        " {last_read}.",
-        next_step="See the last runs of sync_teamwork in the Dagster UI, or run `ibhelm sync teamwork`.",
-        parameters={"also_told": "true"},
-        patience={"also_told": "false"},
-    ),
-    Question(
-        name="teamwork_not_reconciled",
-        asset="teamwork_tasks",
-        about="Every list of Teamwork was read in full in the last two days, so that what vanished is known",
-        problem="{count} lists of Teamwork were not read in full for two days, such as {list}: what vanished there is"
-        " still shown.",
-        next_step="Run `ibhelm sync teamwork --full`, and see in the list of runs why the nightly ones failed.",
-        parameters={"also_told": "true"},
-        patience={"also_told": "false"},
-    ),
-    Question(
-        name="teamwork_deletions_refused",
-        asset="teamwork_tasks",
-        about="No more vanished from Teamwork at once than can be believed",
-        problem="{vanished} of {list} vanished from Teamwork at once, too many to be believed; none of them was marked"
-        " deleted. Lists with such a loss: {count}.",
-        next_step="See in Teamwork whether they are gone, and whether the user of our token still sees all projects. If"
-        " they are meant to be gone: `ibhelm sync teamwork --full --confirm-deletions`.",
-    ),
-    Question(
-        name="teamwork_rows_not_understood",
-        asset="teamwork_tasks",
-        about="Everything that Teamwork says is understood",
-        problem="{count} things of Teamwork could not be understood, such as {id} of {list}: {error}",
-        next_step="Their rows are missing or old. Report it with this sentence; ops.raw_records holds what came.",
-        severity="warning",
-    ),
+    *_vendor_questions("teamwork", asset="teamwork_tasks", sees="projects"),
     Question(
         name="teamwork_webhook_switched_off",
         asset="teamwork_tasks",
@@ -225,7 +241,51 @@ TEAMWORK_QUESTIONS = (
 )
 """Whether the tables are what Teamwork has; each sync puts it right, or has to report it."""
 
-QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS + TEAMWORK_QUESTIONS
+MISSIVE_QUESTIONS = (
+    *_vendor_questions("missive", asset="missive_conversations", sees="teams and mailboxes"),
+    Question(
+        name="missive_messages_missing",
+        asset="missive_emails",
+        about="Of every conversation as many messages are stored as Missive counts",
+        problem="Of {count} conversations not as many messages are stored as Missive counts, {messages} in all; such as"
+        " {conversation}: {stored} of {messages_count}.",
+        next_step="The nightly sync reads them again, or `ibhelm sync missive --full` now. If the number stays, open"
+        " such a conversation in Missive and count; then report it.",
+        parameters={"also_due": "true"},
+        patience={"also_due": "false"},  # what is due is on its way: missive_conversations_not_read tells when not
+    ),
+    Question(
+        name="missive_conversations_not_read",
+        asset="missive_emails",
+        about="No conversation whose mails and comments changed waits for more than two hours to be read",
+        problem="{count} conversations cannot be read, such as {conversation}: {error}",
+        next_step="What is stored of them is old. It is tried again and again; if it stays, open the conversation in"
+        " Missive, and report it with this sentence.",
+        parameters={"also_waiting": "true"},
+        patience={"also_waiting": "false"},  # a first reading takes hours, and comes to each of them
+    ),
+    Question(
+        name="attachments_not_saved",
+        asset="email_attachments",
+        about="Every attachment that the rules do not skip could be put on the NAS",
+        problem="{count} attachments could not be put on the NAS, such as {attachment} of {of_mail}: {reason}",
+        next_step="What was not given up is tried again, at last daily. The rest is in Missive only; the column"
+        " `reason` says why.",
+        severity="warning",
+    ),
+    Question(
+        name="attachments_not_found",
+        asset="email_attachments",
+        about="Every attachment that was put on the NAS was found there by a scan",
+        problem="{count} attachments were put on the NAS more than an hour ago, and no scan has found them, such as"
+        " {attachment}.",
+        next_step="See whether the scans go well: `ibhelm status`, or `ibhelm scan` now.",
+        severity="warning",
+    ),
+)
+"""Whether the tables are what Missive has, and its attachments on the NAS; each sync puts it right, or reports it."""
+
+QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS + TEAMWORK_QUESTIONS + MISSIVE_QUESTIONS
 
 
 def ask(connection: Connection, question: Question) -> Answer:

@@ -87,34 +87,71 @@ from ops.troubled_processes
 order by kind <> 'watcher', process
 limit 100;
 
--- name: teamwork_stale
+-- name: vendor_stale
 -- At any moment only where no failed sync is told of already: it is the same trouble.
 select count(*) over (), resource as list, to_char(synced_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI') as last_read
 from ops.stale_lists
-where %(also_told)s::boolean or not exists (select from ops.open_alerts where starts_with(key, 'run:sync_teamwork'))
+where source = %(vendor)s
+  and (%(also_told)s::boolean or not exists (select from ops.open_alerts where starts_with(key, 'run:sync_' || %(vendor)s)))
 order by synced_at
 limit 100;
 
--- name: teamwork_not_reconciled
+-- name: vendor_not_reconciled
 select count(*) over (), resource as list, to_char(full_synced_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI') as last_full_reading
 from ops.sync_cursors
-where source = 'teamwork' and switched_off_at is null and (full_synced_at is null or full_synced_at < now() - interval '2 days')
-  and (%(also_told)s::boolean or not exists (select from ops.open_alerts where starts_with(key, 'run:sync_teamwork')))
+where source = %(vendor)s and switched_off_at is null and (full_synced_at is null or full_synced_at < now() - interval '2 days')
+  and (%(also_told)s::boolean or source not in (select source from ops.readings_under_way))
+  and (%(also_told)s::boolean or not exists (select from ops.open_alerts where starts_with(key, 'run:sync_' || %(vendor)s)))
 order by full_synced_at nulls first
 limit 100;
 
--- name: teamwork_deletions_refused
+-- name: vendor_deletions_refused
 select count(*) over (), resource as list, refused_deletions as vanished
 from ops.sync_cursors
-where source = 'teamwork' and switched_off_at is null and refused_deletions > 0
+where source = %(vendor)s and switched_off_at is null and refused_deletions > 0
 order by refused_deletions desc
 limit 100;
 
--- name: teamwork_rows_not_understood
+-- name: vendor_rows_not_understood
 select count(*) over (), kind as list, vendor_id as id, error, read_at
 from ops.raw_records
-where source = 'teamwork' and error is not null
+where source = %(vendor)s and error is not null
 order by read_at desc
+limit 100;
+
+-- name: missive_messages_missing
+-- After a sync nothing is due any more, but for what has changed in this very minute; at any moment what is due is known to be old, and no trouble yet.
+select count(*) over (), coalesce(nullif(subject, ''), '(no subject)') as conversation, messages_count, stored, forgotten, last_activity_at, url, missive_id,
+       sum(abs(messages_count - stored - forgotten)) over () as messages
+from ops.incomplete_conversations
+where due_at is null or (%(also_due)s::boolean and (attempts > 0 or due_at < clock_timestamp() - interval '1 minute'))
+order by last_activity_at desc nulls last, missive_id
+limit 100;
+
+-- name: missive_conversations_not_read
+select count(*) over (), coalesce(nullif(subject, ''), missive_id) as conversation, coalesce(error, 'nobody has come to it yet') as error, attempts, due_at as since,
+       next_try_at as next_try, url
+from ops.unread_conversations
+where is_late and (error is not null or %(also_waiting)s::boolean)
+order by error is null, due_at
+limit 100;
+
+-- name: attachments_not_saved
+-- Given up, or tried so often that it is no passing trouble. Of what is live and may be read only.
+select count(*) over (), a.name as attachment, r.subject as of_mail, t.reason, t.attempts, t.permanent as given_up, t.next_try_at as next_try
+from ops.attachment_attempts t
+join public.email_attachments a on a.id = t.attachment_id
+join ops.attachments_in_reach r on r.id = a.id
+where a.content_hash is null and a.skip_reason is null and (t.permanent or t.attempts >= 6)
+order by t.permanent desc, t.tried_at desc
+limit 100;
+
+-- name: attachments_not_found
+select count(*) over (), a.name as attachment, a.inbox_path as path, f.placed_at as since
+from ops.attachment_files f
+join public.email_attachments a on a.id = f.attachment_id
+where f.placed_at < now() - interval '1 hour'
+order by f.placed_at
 limit 100;
 
 -- name: derived_contents

@@ -75,7 +75,7 @@ update ops.conversation_reads set due_at = clock_timestamp() where missive_id = 
 -- Something was missed, or Missive miscounts: reading them again tells.
 update ops.conversation_reads r set due_at = clock_timestamp()
 from public.conversations c
-where c.missive_id = r.missive_id and r.due_at is null and r.read_at < %(since)s and c.deleted_at is null
+where c.missive_id = r.missive_id and r.due_at is null and r.read_at < %(since)s and r.listed_at >= %(since)s and c.deleted_at is null
   and c.messages_count <> (select count(*) from public.emails e where e.conversation_id = c.id and e.deleted_at is null)
 
 -- name: month_due
@@ -108,7 +108,7 @@ select exists (select from ops.conversation_reads where missive_id = %(id)s and 
 -- name: recent_due
 -- Nothing says when a label of a comment's task changes: what is young is read again with every sweep of everything.
 update ops.conversation_reads set due_at = clock_timestamp()
-where due_at is null and read_at < %(since)s and last_activity_at > (select max(last_activity_at) from ops.conversation_reads) - %(young)s::interval
+where due_at is null and read_at < %(since)s and listed_at >= %(since)s and last_activity_at > (select max(last_activity_at) from ops.conversation_reads) - %(young)s::interval
 
 -- name: unlisted
 -- Live here, and in no list of a whole sweep.
@@ -140,6 +140,19 @@ select missive_id from public.conversations where missive_id = any(%(ids)s)
 -- name: month_of
 select to_char(date_trunc('month', last_activity_at at time zone 'utc'), 'YYYY-MM-01') from public.conversations where missive_id = %(id)s
 
+-- name: rows_by_month
+-- Live conversations, messages, comments and attachments, by month of the conversation's last activity.
+with counted as (
+    select coalesce(to_char(date_trunc('month', c.last_activity_at at time zone 'utc'), 'YYYY-MM-01'), '') as month, 1 as conversations, coalesce(e.n, 0) as emails,
+           coalesce(k.n, 0) as comments, coalesce(a.n, 0) as attachments
+    from public.conversations c
+    left join (select conversation_id, count(*) as n from public.emails where deleted_at is null group by 1) e on e.conversation_id = c.id
+    left join (select conversation_id, count(*) as n from public.email_comments where deleted_at is null group by 1) k on k.conversation_id = c.id
+    left join (select conversation_id, count(*) as n from ops.attachments_in_reach group by 1) a on a.conversation_id = c.id
+    where c.deleted_at is null
+)
+select month, sum(conversations)::int, sum(emails)::int, sum(comments)::int, sum(attachments)::int from counted group by month order by month
+
 -- name: move_contents
 -- Mails and comments of a conversation that was merged stand in the other one; its reading tells which.
 with mails as (
@@ -152,6 +165,10 @@ with mails as (
 update public.conversations
 set missive_merged_into_id = %(into)s, merged_into_id = (select id from public.conversations where missive_id = %(into)s)
 where missive_id = %(id)s
+
+-- name: is_directory_read
+-- Contacts are its last list.
+select exists (select from ops.sync_cursors where source = 'missive' and resource = 'contacts' and full_synced_at is not null)
 
 -- name: teams
 select missive_id, name from public.missive_teams where deleted_at is null

@@ -69,21 +69,33 @@ where a.content_hash is null and a.skip_reason is null and not coalesce(t.perman
   and (%(month)s::date is null or (r.last_activity_at >= %(month)s::date and r.last_activity_at < %(month)s::date + interval '1 month'))
   and (%(conversations)s::text[] is null or r.missive_conversation_id = any(%(conversations)s))
 
+-- name: choose
+-- What this run is going to fetch, in a table of its connection: to look for the next ones again and again would read everything each time.
+create temp table chosen_attachments as
+select a.id
+from ops.attachments_in_reach r join public.email_attachments a using (id)
+left join ops.attachment_attempts t on t.attachment_id = a.id
+left join ops.attachment_files p on p.attachment_id = a.id
+where a.content_hash is null and a.skip_reason is null and a.missive_id is not null and p.placed_at is null
+  and (t.attachment_id is null or t.next_try_at <= now())
+  and (%(month)s::date is null or (r.last_activity_at >= %(month)s::date and r.last_activity_at < %(month)s::date + interval '1 month'))
+  and (%(conversations)s::text[] is null or r.missive_conversation_id = any(%(conversations)s))
+
+-- name: index_chosen
+create index on chosen_attachments (id)
+
+-- name: next_chosen
+select id from chosen_attachments where id > %(after)s order by id limit %(limit)s
+
 -- name: to_fetch
--- The next ones in the order of their ids; those that failed when their pause is over.
 select a.id, a.missive_id, a.name, a.size_bytes, a.missive_email_id, a.missive_comment_id, r.missive_conversation_id,
        coalesce(to_char(r.sent_at at time zone 'Europe/Berlin', 'YYYYMMDD'), '') as day, r.sender, r.subject,
        array_remove(array[r.subject, r.conversation_subject], null) as subjects,
        array(select l.name from public.conversation_labels b join public.labels l on l.id = b.label_id
              where b.conversation_id = r.conversation_id and l.deleted_at is null) as labels
 from ops.attachments_in_reach r join public.email_attachments a using (id)
-left join ops.attachment_attempts t on t.attachment_id = a.id
-left join ops.attachment_files p on p.attachment_id = a.id
-where a.content_hash is null and a.skip_reason is null and a.missive_id is not null and p.placed_at is null
-  and (t.attachment_id is null or t.next_try_at <= now()) and a.id > %(after)s
-  and (%(month)s::date is null or (r.last_activity_at >= %(month)s::date and r.last_activity_at < %(month)s::date + interval '1 month'))
-  and (%(conversations)s::text[] is null or r.missive_conversation_id = any(%(conversations)s))
-order by a.id limit %(limit)s
+where r.id = any(%(ids)s)
+order by a.id
 
 -- name: still_to_fetch
 -- Somebody else may have done it while we waited for our turn. With what an earlier try wrote down.

@@ -26,9 +26,14 @@ def _asset(spec: dg.AssetSpec) -> dict[str, Any]:
         "kinds": sorted(spec.kinds),
         "owners": list(spec.owners),
         "code_version": spec.code_version,
-        "partitions": None if partitions is None else f"{type(partitions).__name__}({partitions.name})",
+        "partitions": None if partitions is None else _partitions(partitions),
         "description": spec.description,
     }
+
+
+def _partitions(partitions: dg.PartitionsDefinition) -> str:
+    named = isinstance(partitions, dg.DynamicPartitionsDefinition)
+    return f"{type(partitions).__name__}({partitions.name if named else partitions})"
 
 
 def _snapshot() -> dict[str, Any]:

@@ -64,6 +64,14 @@ class Policy:
             for kind, ids in (("teams", self.teams), ("labels", self.labels), ("users", self.users))
         )
 
+    def names(self, connection: Connection) -> dict[str, list[str]]:
+        """Return the names of teams and labels and the addresses of users, by kind."""
+        wanted = {"team": self.teams, "label": self.labels, "user": self.users}
+        return {
+            kind: sorted(str(row[1]) for row in _directory(connection, kind) if row[0] in ids)
+            for kind, ids in wanted.items()
+        }
+
     def allows(self, conversation: Row) -> bool | None:
         """Return whether a conversation may be read; None where we are not shown enough to know."""
         if set(conversation) <= _SHOWN_TO_GUESTS:
@@ -72,6 +80,13 @@ class Policy:
         if team in self.teams or not self.labels.isdisjoint(_ids(conversation.get("shared_labels"))):
             return True
         return team is None and not self.users.isdisjoint(_ids(conversation.get("users")))
+
+
+def is_directory_read(connection: Connection) -> bool:
+    """Return whether the directory was read to its end once, so that names can be looked up."""
+    with translated_errors():
+        [(is_read,)] = connection.execute(load_queries("missive")["is_directory_read"]).fetchall()
+    return bool(is_read)
 
 
 def _by_kind(entries: Sequence[str]) -> Mapping[str, list[str]]:

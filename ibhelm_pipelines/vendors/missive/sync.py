@@ -31,7 +31,16 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.vendors.missive.api import Page
     from ibhelm_pipelines.vendors.tables import Row
 
-__all__ = ["ASSETS", "SyncReport", "is_connected", "switch_off", "sync", "sync_conversations", "sync_months"]
+__all__ = [
+    "ASSETS",
+    "SyncReport",
+    "is_connected",
+    "switch_off",
+    "sync",
+    "sync_conversations",
+    "sync_directory",
+    "sync_months",
+]
 
 YOUNG_DAYS = 14
 """Conversations so young are read again with every sweep of everything: what happens in comments tells nobody."""
@@ -96,6 +105,16 @@ def sync(
     with _open(settings) as (api, store):
         _require_alone(store)
         return _Sync(settings, api, store, progress).run(full=full, confirm_deletions=confirm_deletions)
+
+
+def sync_directory(settings: Settings) -> SyncReport:
+    """Read the directory alone: organisations, colleagues, teams, labels and contacts.
+
+    Raises: as `sync`.
+    """
+    with _open(settings) as (api, store):
+        _require_alone(store)
+        return _Sync(settings, api, store, lambda _: None).directory()
 
 
 def sync_months(
@@ -165,14 +184,21 @@ class _Sync:
             reader.read_due(ids, again=True, progress=self._show)
         return self._report()
 
+    def directory(self) -> SyncReport:
+        self._read_directory(confirm_deletions=False)
+        return self._report()
+
     def _gate(self, *, confirm_deletions: bool) -> Gate:
         """Read the directory first: what the settings name stands there."""
+        self._read_directory(confirm_deletions=confirm_deletions)
+        return Gate(self._store, Policy.of(self._settings, self._store.connection))
+
+    def _read_directory(self, *, confirm_deletions: bool) -> None:
         self._progress("directory")
         directory = DirectoryReader(self._settings, self._api, self._store, confirm_deletions=confirm_deletions)
         directory.read()
         self._refused += directory.refused
         self._tally.add(DIRECTORY_ASSET, NO_MONTH, directory.counts)
-        return Gate(self._store, Policy.of(self._settings, self._store.connection))
 
     def _list(self, gate: Gate, mailbox: str, month: Month) -> None:
         for page in self._api.conversations(mailbox, int(month.end.timestamp())):

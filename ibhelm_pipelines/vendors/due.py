@@ -11,15 +11,15 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 
-def full_is_due(settings: Settings) -> bool:
-    """Return whether some list was not read in full for more than a day, or never.
+def full_is_due(settings: Settings, vendor: str) -> bool:
+    """Return whether some list of this vendor was not read in full for more than a day, or never.
 
     Raises:
         DatabaseUnavailableError: Postgres does not answer.
     """
     with (
-        connect(settings.require_database_url(), application="teamwork", autocommit=True) as connection,
+        connect(settings.require_database_url(), application=vendor, autocommit=True) as connection,
         translated_errors(),
     ):
-        [(due,)] = connection.execute(load_queries("teamwork")["full_is_due"]).fetchall()
+        [(due,)] = connection.execute(load_queries(vendor)["full_is_due"]).fetchall()
     return bool(due)
