@@ -31,20 +31,22 @@ MAX_NAS_FILE_BYTES = 400_000
 _KEPT_CONTENTS = 300
 _MAKING = threading.Lock()
 
-RECIPES: dict[str, Recipe] = {
-    "offer": letters.offer,
-    "invoice": letters.invoice,
-    "minutes": letters.minutes,
-    "test_report": letters.test_report,
-    "supplement": letters.supplement,
-    "plan": drawings.floor_plan,
-    "dxf": drawings.dxf_plan,
-    "photo": pictures.photos,
-    "screenshot": pictures.screenshot,
-    "word": papers.memo,
-    "excel": papers.cost_estimate,
-    "slides": papers.talk,
+RECIPES: dict[str, tuple[Recipe, str]] = {
+    "offer": (letters.offer, "Angebot {firm} KGR {group}.pdf"),
+    "invoice": (letters.invoice, "{day}_{count}. AR {firm} Nr. {year}{count}17.pdf"),
+    "minutes": (letters.minutes, "{day} Protokoll Jour fixe Nr. {count} {site}.pdf"),
+    "test_report": (letters.test_report, "Prüfprotokoll {site} KGR {group}.pdf"),
+    "supplement": (letters.supplement, "Nachtrag {count} {firm} (geprüft).pdf"),
+    "plan": (drawings.floor_plan, "{number}-{group}-GR-1{count} Grundriss EG Index a.pdf"),
+    "dxf": (drawings.dxf_plan, "{number}-{group}-GR-4{count} EG.dxf"),
+    "photo": (pictures.photos, "IMG_{day}_{count}.jpg"),
+    "screenshot": (pictures.screenshot, "Bildschirmfoto {day} um 13.{count}.png"),
+    "word": (papers.memo, "{day} Aktennotiz KGR {group} Nr. {count}.docx"),
+    "excel": (papers.cost_estimate, "Kostenberechnung DIN 276 {number} Stand {day}.xlsx"),
+    "slides": (papers.talk, "Präsentation Bauherr {day}.pptx"),
 }
+"""How the content of each kind is made, and what it is called; a name is wanted long before the bytes are."""
+
 SHARED_KINDS = {"photo": 4, "screenshot": 2}
 """Kinds that are dear to make: so many of each, for all projects together."""
 
@@ -93,14 +95,26 @@ class Contents:
         kind, _, number = content.partition(":")
         if kind == "nas":
             return self.nas[int(number)].data
-        return _made(self._seed, len(self.projects), kind, int(number))[1]
+        return _made(self._seed, len(self.projects), kind, int(number))
 
     def filename(self, content: str) -> str:
         """Return the name that it would have on a disk."""
         kind, _, number = content.partition(":")
         if kind == "nas":
             return self.nas[int(number)].path.name
-        return _made(self._seed, len(self.projects), kind, int(number))[0]
+        if kind not in RECIPES:
+            return _SMALL[kind][0].format(number=int(number) + 1)
+        rng, project = Random(f"{self._seed} {content}"), self.projects[int(number) % len(self.projects)]
+        day = project.day(rng)
+        return RECIPES[kind][1].format(
+            firm=rng.choice(FIRMS)[0],
+            group=project.cost_group(rng).number,
+            day=day,
+            year=day.year,
+            count=rng.randrange(10, 50),
+            site=project.site.name,
+            number=project.number,
+        )
 
     def facts(self, content: str) -> Facts:
         """Return size, hash and measures of a content."""
@@ -135,25 +149,24 @@ def _nas_files(root: Path, rng: Random) -> list[NasFile]:
     return [NasFile(path=PurePosixPath(path.relative_to(root)), data=path.read_bytes()) for path in chosen]
 
 
-def _made(seed: int, projects: int, kind: str, number: int) -> tuple[str, bytes]:
-    """Return the name and the bytes of a content; one thread at a time, for so the PDF library wants it."""
+def _made(seed: int, projects: int, kind: str, number: int) -> bytes:
+    """Return the bytes of a content; one thread at a time, for so the PDF library wants it."""
     with _MAKING:
         return _make(seed, projects, kind, number)
 
 
 @lru_cache(maxsize=_KEPT_CONTENTS)
-def _make(seed: int, projects: int, kind: str, number: int) -> tuple[str, bytes]:
+def _make(seed: int, projects: int, kind: str, number: int) -> bytes:
     rng = Random(f"{seed} {kind} {number}")
-    if kind in RECIPES:
-        project = make_projects(projects, Random(f"{seed} projects"))[number % projects]
-        file = RECIPES[kind](project, rng)[0]
-        return file.name, file.data
-    return _SMALL[kind](number, rng)
+    if kind not in RECIPES:
+        return _SMALL[kind][1](number, rng)
+    project = make_projects(projects, Random(f"{seed} projects"))[number % projects]
+    return RECIPES[kind][0](project, rng)[0].data
 
 
 @cache
 def _made_facts(seed: int, projects: int, kind: str, number: int) -> Facts:
-    return _facts(_made(seed, projects, kind, number)[1])
+    return _facts(_made(seed, projects, kind, number))
 
 
 def _facts(data: bytes) -> Facts:
@@ -176,54 +189,51 @@ def _picture(size: tuple[int, int], text: str, rng: Random) -> bytes:
     return buffer.getvalue()
 
 
-def _logo(number: int, rng: Random) -> tuple[str, bytes]:
-    name = OFFICE_NAME if number == 0 else FIRMS[number % len(FIRMS)][0]
-    return f"image{number + 1:03d}.png", _picture((180, 64), name, rng)
+def _logo(number: int, rng: Random) -> bytes:
+    return _picture((180, 64), OFFICE_NAME if number == 0 else FIRMS[number % len(FIRMS)][0], rng)
 
 
-def _banner(number: int, rng: Random) -> tuple[str, bytes]:
-    return f"banner{number}.png", _picture((900, 110), "Wir suchen Verstärkung! Jetzt bewerben.", rng)
+def _banner(_number: int, rng: Random) -> bytes:
+    return _picture((900, 110), "Wir suchen Verstärkung! Jetzt bewerben.", rng)
 
 
-def _pixel(_number: int, _rng: Random) -> tuple[str, bytes]:
-    return "spacer.gif", bytes.fromhex(
-        "47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b"
-    )
+def _pixel(_number: int, _rng: Random) -> bytes:
+    return bytes.fromhex("47494638396101000100800000ffffff00000021f90401000000002c00000000010001000002024401003b")
 
 
-def _calendar(number: int, rng: Random) -> tuple[str, bytes]:
+def _calendar(number: int, rng: Random) -> bytes:
     day = f"202611{number % 28 + 1:02d}"
     lines = ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//Helm//DE", "METHOD:REQUEST", "BEGIN:VEVENT"]
     lines += [f"UID:{rng.getrandbits(64):x}@ib-helm.example", f"DTSTART:{day}T090000Z", f"DTEND:{day}T100000Z"]
     lines += ["SUMMARY:Jour fixe Technische Gebäudeausrüstung", "END:VEVENT", "END:VCALENDAR", ""]
-    return "invite.ics", "\r\n".join(lines).encode()
+    return "\r\n".join(lines).encode()
 
 
-def _card(number: int, _rng: Random) -> tuple[str, bytes]:
+def _card(number: int, _rng: Random) -> bytes:
     name = FIRM_CONTACTS[number % len(FIRM_CONTACTS)]
-    card = f"BEGIN:VCARD\r\nVERSION:3.0\r\nFN:{name}\r\nORG:{FIRMS[number % len(FIRMS)][0]}\r\nEND:VCARD\r\n"
-    return f"{name}.vcf", card.encode()
+    lines = ["BEGIN:VCARD", "VERSION:3.0", f"FN:{name}", f"ORG:{FIRMS[number % len(FIRMS)][0]}", "END:VCARD", ""]
+    return "\r\n".join(lines).encode()
 
 
-def _signature(_number: int, rng: Random) -> tuple[str, bytes]:
-    return "smime.p7s", b"\x30\x82\x0a\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" + rng.randbytes(2_400)
+def _signature(_number: int, rng: Random) -> bytes:
+    return b"\x30\x82\x0a\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02" + rng.randbytes(2_400)
 
 
-def _tnef(_number: int, rng: Random) -> tuple[str, bytes]:
-    return "winmail.dat", b"\x78\x9f\x3e\x22" + rng.randbytes(900)
+def _tnef(_number: int, rng: Random) -> bytes:
+    return b"\x78\x9f\x3e\x22" + rng.randbytes(900)
 
 
-def _empty(_number: int, _rng: Random) -> tuple[str, bytes]:
-    return "leer.pdf", b""
+def _empty(_number: int, _rng: Random) -> bytes:
+    return b""
 
 
-_SMALL: dict[str, Callable[[int, Random], tuple[str, bytes]]] = {
-    "logo": _logo,
-    "banner": _banner,
-    "pixel": _pixel,
-    "calendar": _calendar,
-    "card": _card,
-    "signature": _signature,
-    "tnef": _tnef,
-    "empty": _empty,
+_SMALL: dict[str, tuple[str, Callable[[int, Random], bytes]]] = {
+    "logo": ("image{number:03d}.png", _logo),
+    "banner": ("banner{number}.png", _banner),
+    "pixel": ("spacer.gif", _pixel),
+    "calendar": ("invite.ics", _calendar),
+    "card": ("Visitenkarte {number}.vcf", _card),
+    "signature": ("smime.p7s", _signature),
+    "tnef": ("winmail.dat", _tnef),
+    "empty": ("leer.pdf", _empty),
 }
