@@ -161,6 +161,23 @@ def test_a_sync_afterwards_brings_nothing_back_and_misses_no_message(office: Off
     assert office.missing_messages() == [], "what Missive does not count any more is not counted here either"
 
 
+def test_a_forgotten_subject_goes_and_stays_away_although_its_conversation_names_no_author(settings: Settings) -> None:
+    office = Office(settings)
+    for each in office.source.conversations.values():
+        each["authors"] = each["external_authors"] = None
+    office.sync()
+    assert office.holding("WORT-m5") != []
+    forget(settings, [MAX])
+    assert office.holding("WORT-m5") == []
+    assert office.rows("select subject from conversations where missive_id in ('c-mixed', 'c-max') order by 1") == [
+        ("AW: Antwort von Otto",),
+        (None,),
+    ]
+    before = office.contents()
+    office.sync()
+    assert office.contents() == before
+
+
 def test_a_scan_afterwards_finds_the_tables_in_line_with_the_disk(derived: Office, settings: Settings) -> None:
     forget(settings, [MAX])
     derived.nas.assert_equals_disk()
@@ -235,9 +252,9 @@ def test_what_is_just_being_put_onto_the_nas_is_waited_for(
     office: Office, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("ibhelm_pipelines.vendors.missive.attachment_ledger.LOCK_WAIT", "100ms")
-    with connect(office.url, application="test", autocommit=True) as saving, Ledger(saving).turn():
-        with pytest.raises(BusyError):
-            forget(settings, [MAX])
+    saving = connect(office.url, application="test", autocommit=True)
+    with saving, Ledger(saving).turn(), pytest.raises(BusyError):
+        forget(settings, [MAX])
     assert office.one("select count(*)::int from emails where missive_id = 'm1'") == 1
     forget(settings, [MAX])
     assert office.holding(MAX) == []
