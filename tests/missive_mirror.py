@@ -216,7 +216,8 @@ def _emails(ask: Any, truth: Truth, conversations: Mapping[str, Row]) -> list[st
                e.created_at, e.updated_at, e.message_id, e.from_address, e.from_name, r.body ->> 'body',
                array(select p.kind || p.ordinal || ' ' || coalesce(p.address, '') || ' ' || coalesce(p.name, '')
                      from email_recipients p where p.email_id = e.id order by 1)
-        from emails e join ops.raw_records r on r.source = 'missive' and r.kind = 'emails' and r.vendor_id = e.missive_id
+        from emails e
+        join ops.raw_records r on r.source = 'missive' and r.kind = 'emails' and r.vendor_id = e.missive_id
     """
     wanted = {number: _email(row) for number, row in _inside(truth, "messages", conversations).items()}
     keys = list(next(iter(wanted.values())))

@@ -89,6 +89,8 @@ class Store:
             rows: bodies as they came, each with its `id`.
             read_at: when it was asked for.
         """
+        if not rows:
+            return Counts()
         with self.writing():
             return self._put(kind, self._fresh(kind, rows, read_at), read_at)
 
@@ -108,7 +110,7 @@ class Store:
 
     def _write(self, kind: Kind, rows: dict[VendorId, Row], read_at: dt.datetime) -> Counts:
         records, reasons = self._read(kind, rows)
-        refused = self._refuse(kind, {each: rows[each] for each in reasons}, reasons, read_at)
+        refused = self._refuse(kind, {each: rows[each] for each in reasons}, reasons, read_at) if reasons else Counts()
         self._keep(kind, {each: row for each, row in rows.items() if each not in reasons}, {}, read_at)
         counts = self._upsert(kind.table, records)
         self._put_members(kind.table, records)

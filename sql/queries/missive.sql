@@ -105,6 +105,10 @@ where missive_id = %(id)s
 -- name: was_read_since
 select exists (select from ops.conversation_reads where missive_id = %(id)s and read_at > %(started)s)
 
+-- name: try_again
+-- Who reads everything does not wait for what failed a moment ago.
+update ops.conversation_reads set next_try_at = null where next_try_at is not null
+
 -- name: recent_due
 -- Nothing says when a label of a comment's task changes: what is young is read again with every sweep of everything.
 update ops.conversation_reads set due_at = clock_timestamp()

@@ -114,7 +114,12 @@ def test_one_sweep_makes_the_tables_equal_missive(
     dice = Random(f"{seed} chaos")
     switches, faults = Switches.drawn(dice), drawn_faults(dice)
     with MissiveSimulator(
-        seed=seed, conversations=30, ties=dice.choice((0, 0, 70)), switches=switches, faults=faults, rate_limit=False
+        seed=seed,
+        conversations=100 if seed % 10 == 0 else 24,
+        ties=70 if seed % 10 == 0 else 0,
+        switches=switches,
+        faults=faults,
+        rate_limit=False,
     ) as missive:
         chaos = Chaos(settings, missive, dice)
         for _ in range(ROUNDS):

@@ -44,6 +44,10 @@ FAILURES = 3
 """After so many conversations in a row that could not be read it is Missive that has a trouble."""
 
 
+GONE_PERHAPS = "Missive does not show it any more; the next sweep of everything says whether it is gone"
+"""Lost access looks the same, and only a sweep of everything sees how much is gone at once."""
+
+
 @dataclass(kw_only=True)
 class Tally:
     """What was done, by asset and by month of the conversation."""
@@ -122,14 +126,20 @@ class ContentReader:
         Raises: as `Api`.
         """
         asked = self._now()
+        if not self._find(number):
+            self._bury(number, asked)
+
+    def _find(self, number: str) -> bool:
+        """Store a conversation, or the one that it was merged into; return whether Missive knows it."""
         try:
             row, read_at = self._api.conversation(number)
         except VendorMissingError:
-            self._bury(number, asked)
+            return False
         except VendorForbiddenError:
             structlog.get_logger().warning("hidden_from_us", resource="conversations", id=number)
         else:
             self._store_one(number, row, read_at)
+        return True
 
     def _store_one(self, number: str, row: Row, read_at: dt.datetime) -> None:
         with self._store.writing():
@@ -174,8 +184,8 @@ class ContentReader:
         try:
             messages, comments = self._api.messages_of(number), self._api.comments_of(number)
         except VendorMissingError:
-            self.look(number)
-            self._put_off(number, "Missive shows the conversation, and nothing in it")
+            known = self._find(number)
+            self._put_off(number, "Missive shows nothing in it" if known else GONE_PERHAPS)
             return None
         except (VendorRequestError, VendorForbiddenError, VendorUnavailableError) as error:
             self._note_failure(number, error)

@@ -7,6 +7,7 @@ the body with the reason, and goes on with the next.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -26,6 +27,9 @@ from ibhelm_pipelines.vendors.tables import DELETED_SOMETIME, Record, Row
 
 CONVERSATION, EMAIL, COMMENT, INLINE = "conversation_id", "email_id", "comment_id", "inline"
 """What a message, a comment or an attachment does not say itself; it is put into its body when that is read."""
+
+BULK_BODIES = 50
+"""So many messages come at once."""
 
 RECIPIENTS = {"to_fields": "to", "cc_fields": "cc", "bcc_fields": "bcc", "reply_to_fields": "reply_to"}
 
@@ -144,7 +148,7 @@ def _state(users: Sequence[Row]) -> str:
 def read_email(row: Row, _site: str) -> Record:
     """Read a message with its body."""
     kind = text(row.get("type")) or "email"
-    body = read_body(row.get("body") or None, kind=kind)
+    body = _body_of(row.get("body") or None, kind)
     sender = row.get("from_field") or {}
     message_id, answers = _message_id(row.get("email_message_id")), _message_ids(row.get("in_reply_to"))
     references = _message_ids(row.get("references"))
@@ -169,6 +173,12 @@ def read_email(row: Row, _site: str) -> Record:
     record.members["email_recipients"] = list(_recipients(row))
     record.members["email_bodies"] = [_body(body)]
     return record
+
+
+@lru_cache(maxsize=BULK_BODIES)
+def _body_of(html: str | None, kind: str) -> MailBody:
+    """Read a body once for the mail and for its attachments, which are stored right after it."""
+    return read_body(html, kind=kind)
 
 
 def _body(body: MailBody) -> dict[str, Any]:
@@ -249,7 +259,7 @@ def read_attachment(row: Row, _site: str) -> Record:
 
 def attachments_of_email(row: Row) -> list[dict[str, Any]]:
     """Return what hangs on a message; without the address, which is good for a while only (lesson 33)."""
-    inline = read_body(row.get("body") or None).inline_attachment_ids
+    inline = _body_of(row.get("body") or None, text(row.get("type")) or "email").inline_attachment_ids
     return [
         {**_without_url(each), EMAIL: row["id"], INLINE: identifier(each) in inline}
         for each in _unique(mappings(row.get("attachments")))

@@ -96,12 +96,14 @@ class Sweep:
     def run(self, *, full: bool) -> None:
         """List what is new, and what earlier sweeps left; everything with `full`, or where another scope was read last.
 
+        With `full` it begins anew: what was listed in an earlier part of a sweep may be gone by now.
+
         Raises: as `Api`; what was listed before is stored, and the next sweep goes on from there.
         """
         watermark, scope = self._cursor()
         gaps = self._gaps()
         under_way = any(gap.full and gap.scope == self._scope for gap in gaps)
-        full = not under_way and (full or watermark is None or scope != self._scope)
+        full = full or (not under_way and (watermark is None or scope != self._scope))
         if full:
             self._run("drop_gaps")
             gaps = []
