@@ -162,6 +162,8 @@ class _Sync:
         for mailbox in MAILBOXES:
             self._progress(f"list of conversations ({mailbox})")
             Sweep(self._api, self._store, mailbox, gate.policy.scope, partial(self._put, gate)).run(full=full)
+        if full:
+            self._run("try_again")
         since = self._swept_since()
         if since is not None:
             self._find_vanished(reader, since, confirm_deletions=confirm_deletions)
