@@ -32,6 +32,7 @@ COMMANDS = {
     "work": "ibhelm_pipelines.cli_live:work_command",
     "webhooks": "ibhelm_pipelines.cli_live:webhooks_command",
     "teamwork-webhooks": "ibhelm_pipelines.cli_vendors:teamwork_webhooks",
+    "missive-webhooks": "ibhelm_pipelines.cli_vendors:missive_webhooks",
     "forget": "ibhelm_pipelines.cli_privacy:forget_command",
 }
 

@@ -65,11 +65,21 @@ class Delivery:
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """How a vendor signs and writes its posts."""
+    """How a vendor signs and writes its posts.
+
+    Attributes:
+        tries_unsigned: whether it sees with an unsigned post that names nothing whether somebody is there, before a
+            person can set the secret.
+    """
 
     vendor: Vendor
     signature_header: str
     read: Callable[[Mapping[str, str], bytes], Delivery]
+    tries_unsigned: bool = False
+
+    def is_trial(self, headers: Mapping[str, str], body: bytes) -> bool:
+        """Return whether an unsigned post is such a one: an empty object, or a rule alone."""
+        return self.tries_unsigned and not self.read(headers, body).understood
 
 
 def is_signed(body: bytes, signature: str, secret: str) -> bool:
@@ -101,7 +111,7 @@ def read_missive(_headers: Mapping[str, str], body: bytes) -> Delivery:
 
 FORMATS = (
     Format(vendor="teamwork", signature_header="x-projects-signature", read=read_teamwork),
-    Format(vendor="missive", signature_header="x-hook-signature", read=read_missive),
+    Format(vendor="missive", signature_header="x-hook-signature", read=read_missive, tries_unsigned=True),
 )
 
 

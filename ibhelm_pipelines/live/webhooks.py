@@ -58,6 +58,7 @@ STOP_SECONDS = 5
 DAY_SECONDS = 24 * 3600.0
 
 _REFUSALS = {
+    "trial": (200, "Somebody is here. Nothing was stored, for it names nothing that changed."),
     "too_many": (429, "Too many posts; come again later."),
     "too_big": (413, "The body is larger than 1 MiB."),
     "too_slow": (408, "The body did not come in time."),
@@ -118,7 +119,7 @@ class Receiver:
             return "no_secret", {}
         signature = request.headers.get(form.signature_header)
         if not signature:
-            return "unsigned", {}
+            return "trial" if form.is_trial(request.headers, body) else "unsigned", {}
         if not is_signed(body, signature, secret):
             return "wrong_signature", {}
         return await self._store(form, request, body), {}

@@ -1,4 +1,4 @@
--- Our webhooks at the vendors (ibhelm_pipelines/vendors/teamwork/webhooks.py).
+-- Our webhooks at the vendors (ibhelm_pipelines/vendors/teamwork/webhooks.py, .../missive/webhooks.py).
 
 -- name: want
 -- Noted before the first one is made: what a killed install left behind is known as ours.
@@ -37,3 +37,31 @@ delete from ops.vendor_webhooks where vendor = %(vendor)s;
 
 -- name: last_delivery
 select max(received_at) from ops.webhook_deliveries where vendor = %(vendor)s;
+
+-- name: made
+-- Of a vendor that never says how its webhooks stand: what it answered when this one was made.
+update ops.vendor_webhooks set webhook_id = %(id)s, status = 'made', is_active = true, looked_at = clock_timestamp()
+where (vendor, url, event) = (%(vendor)s, %(url)s, %(event)s);
+
+-- name: forget_one
+delete from ops.vendor_webhooks where (vendor, url, event) = (%(vendor)s, %(url)s, %(event)s);
+
+-- name: is_readable
+select exists (select from ops.readable_vendors where source = %(vendor)s);
+
+-- name: missive_organizations
+-- Those that have one of these teams or labels.
+select o.missive_id, o.name
+from public.missive_organizations o
+where o.deleted_at is null
+  and (o.missive_id in (select missive_organization_id from public.missive_teams where missive_id = any(%(teams)s))
+       or o.missive_id in (select missive_organization_id from public.labels where missive_id = any(%(labels)s)))
+order by o.missive_id;
+
+-- name: organization_names
+select missive_id, name from public.missive_organizations;
+
+-- name: last_deliveries
+-- By what they say happened; what we made a rule for and what was made by hand alike.
+select event, count(*) filter (where received_at > now() - interval '1 day'), max(received_at)
+from ops.webhook_deliveries where vendor = %(vendor)s and kind <> 'unknown' group by event order by event;

@@ -20,13 +20,13 @@ import structlog
 from ibhelm_pipelines.db.connect import Connection, connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import (
-    ConfigurationError,
     VendorForbiddenError,
     VendorMissingError,
     VendorRequestError,
     VendorUnavailableError,
 )
 from ibhelm_pipelines.vendors.teamwork.api import Api
+from ibhelm_pipelines.vendors.webhook_address import require_address, require_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -136,8 +136,8 @@ def install(settings: Settings, url: str) -> Installed:
         VendorForbiddenError: the token's user is no administrator there.
         IbhelmError: whatever else a request may end with; what was done stays, and is known as ours.
     """
-    secret = require_secret(settings)
-    require_address(url)
+    secret = require_secret(VENDOR, settings.teamwork_webhook_secret)
+    require_address(VENDOR, url)
     with _opened(settings) as desk:
         return desk.install(url, secret)
 
@@ -167,41 +167,6 @@ def check_webhooks(settings: Settings) -> Check:
         return Check()
     with _opened(settings) as desk:
         return desk.check()
-
-
-def require_secret(settings: Settings) -> str:
-    """Return the secret that signs webhooks.
-
-    Raises:
-        ConfigurationError: none is set: whatever came would be refused.
-    """
-    if settings.teamwork_webhook_secret is None:
-        raise ConfigurationError(
-            "Teamwork's webhooks need a secret: IBHELM_TEAMWORK_WEBHOOK_SECRET is not set.",
-            next_step="Set it to a long random text, such as `openssl rand -hex 32` gives, and start `ibhelm up` anew.",
-        )
-    return settings.teamwork_webhook_secret.get_secret_value()
-
-
-def require_address(url: str) -> None:
-    """See that an address is one that Teamwork can post to.
-
-    Raises:
-        ConfigurationError: it is not.
-    """
-    parts = urlsplit(url)
-    problem = ""
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        problem = f"{url} is no address of a web server."
-    elif parts.username or parts.password:
-        problem = "The address holds a password, which every administrator of Teamwork would see."
-    elif parts.scheme == "http" and parts.hostname not in ("127.0.0.1", "localhost"):
-        problem = f"{url} is not encrypted, and webhooks name people and tasks."
-    elif parts.path in ("", "/"):
-        problem = f"{url} names no path, and the receiver answers nothing there."
-    if problem:
-        example = "https://hooks.example.com/webhooks/teamwork"
-        raise ConfigurationError(problem, next_step=f"Name the https address of the receiver, such as {example}.")
 
 
 @contextmanager
