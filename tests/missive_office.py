@@ -16,14 +16,14 @@ PLENTY = 100_000_000
 
 def connected(settings: Settings, missive: MissiveSimulator, **more: Any) -> Settings:
     """Return settings with which this Missive is read: all teams, and the token owner's own mailbox."""
-    truth = missive.truth()
-    teams = [f"team:{row['id']}" for row in truth["teams"] if not row["deleted"]]
-    labels = [f"label:{row['id']}" for row in truth["shared_labels"] if not row["deleted"]]
-    [owner] = [f"user:{row['id']}" for row in truth["users"] if row["me"]]
+    office = missive.office
+    with office.lock:
+        teams = [f"team:{row['id']}" for row in office.live("teams")]
+        labels = [f"label:{row['id']}" for row in office.live("shared_labels")]
     fields: dict[str, Any] = {
         "missive_url": missive.url,
         "missive_token": SecretStr(missive.token),
-        "missive_allowed": (*teams, *labels, owner),
+        "missive_allowed": (*teams, *labels, f"user:{office.me}"),
         "missive_requests_per_15_minutes": PLENTY,
     }
     return settings.model_copy(update=fields | more)

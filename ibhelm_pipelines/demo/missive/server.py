@@ -97,6 +97,8 @@ class MissiveSimulator:
         conversations: how many; at least 21 to have every kind, 4 mails each.
         ties: so many of them were active in one and the same second.
         malformed: whether there is one of each malformed mail, too.
+        contents_seed: of projects and attachments, where they are to be those of another office: to make them takes
+            longer than all the rest.
         files: a folder (a NAS); some attachments are files that lie below it, byte for byte.
         switches: the vendor's habits, as far as they are unknown.
         faults: what goes wrong; nothing by default.
@@ -118,6 +120,7 @@ class MissiveSimulator:
         conversations: int = 60,
         ties: int = 0,
         malformed: bool = False,
+        contents_seed: int | None = None,
         files: Path | None = None,
         switches: Switches | None = None,
         faults: MissiveFaults | None = None,
@@ -131,7 +134,7 @@ class MissiveSimulator:
         webhook_retry_seconds: Sequence[float] = RETRY_SECONDS,
     ) -> None:
         self.token = token
-        contents = Contents(seed=seed, projects=projects, files=files)
+        contents = Contents(seed=seed if contents_seed is None else contents_seed, projects=projects, files=files)
         self.office = Office(clock=clock, contents=contents, seed=seed, switches=switches)
         seed_office(self.office, seed=seed, conversations=conversations, ties=ties)
         if malformed:

@@ -41,7 +41,7 @@ def haste(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def missive() -> Iterator[MissiveSimulator]:
-    with MissiveSimulator(conversations=24, rate_limit=False) as simulator:
+    with MissiveSimulator(projects=3, conversations=24, rate_limit=False) as simulator:
         yield simulator
 
 
@@ -74,7 +74,7 @@ def what_is_stored(settings: Settings) -> dict[str, list[tuple[Any, ...]]]:
 
 def test_seventy_conversations_of_one_second_are_all_read(settings: Settings) -> None:
     """A page holds fifty, and the next one begins at the same second."""
-    with MissiveSimulator(conversations=110, ties=100, rate_limit=False) as missive:
+    with MissiveSimulator(projects=3, conversations=110, ties=100, rate_limit=False) as missive:
         here = connected(settings, missive)
         sync(here)
         times = [row["last_activity_at"] for row in wanted_conversations(missive.truth()).values()]
@@ -124,7 +124,7 @@ def test_a_sync_without_news_asks_little_and_writes_nothing(settings: Settings, 
     "conversations", [120, pytest.param(1200, marks=pytest.mark.soak, id="1200, some five thousand mails")]
 )
 def test_the_first_sync_asks_hardly_more_than_it_must(settings: Settings, conversations: int) -> None:
-    with MissiveSimulator(conversations=conversations, rate_limit=False) as missive:
+    with MissiveSimulator(projects=3, conversations=conversations, rate_limit=False) as missive:
         report = sync(connected(settings, missive))
         rows = wanted_conversations(missive.truth()).values()
         mails = sum(row["messages_count"] for row in rows)
@@ -140,7 +140,7 @@ def test_the_vendors_limits_are_kept_while_everything_is_read_and_hooks_ask_too(
     """The real ones, in time that runs a hundred times faster."""
     monkeypatch.setattr(api, "WINDOW_SECONDS", 9)
     monkeypatch.setattr(budget, "JITTER_SECONDS", 0.5)
-    with MissiveSimulator(conversations=260, rate_limit=True, window_factor=0.01) as missive:
+    with MissiveSimulator(projects=3, conversations=260, rate_limit=True, window_factor=0.01) as missive:
         here = connected(settings, missive, missive_requests_per_15_minutes=900)
         missive.after_page = None
         report = sync(here)
@@ -153,7 +153,7 @@ def test_the_vendors_limits_are_kept_while_everything_is_read_and_hooks_ask_too(
 
 
 def test_a_first_sync_that_is_killed_goes_on_where_it_was(settings: Settings) -> None:
-    with MissiveSimulator(conversations=120, rate_limit=False) as missive:
+    with MissiveSimulator(projects=3, conversations=120, rate_limit=False) as missive:
         here = connected(settings, missive)
         killed, die_at = 0, 400
         while run_in_child(lambda: sync(here), die_at=die_at) is None:
@@ -385,7 +385,7 @@ def test_a_mail_that_is_deleted_and_comes_back_keeps_its_attachments_and_their_f
 
 
 def test_a_malformed_mail_is_stored_or_refused_with_a_reason_and_harms_no_other(settings: Settings) -> None:
-    with MissiveSimulator(conversations=21, malformed=True, rate_limit=False) as missive:
+    with MissiveSimulator(projects=3, conversations=21, malformed=True, rate_limit=False) as missive:
         here = connected(settings, missive)
         report = sync(here)
         refused = ask(here, "select vendor_id, error from ops.raw_records where error is not null")
