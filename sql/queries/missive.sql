@@ -157,6 +157,17 @@ with counted as (
 )
 select month, sum(conversations)::int, sum(emails)::int, sum(comments)::int, sum(attachments)::int from counted group by month order by month
 
+-- name: months_to_save
+-- Where there is something to do now: attachments to be fetched, or to be planned where nothing is fetched, or to be linked. Newest first.
+select to_char(date_trunc('month', r.last_activity_at at time zone 'utc'), 'YYYY-MM-01') as month
+from ops.attachments_in_reach r join public.email_attachments a using (id)
+left join ops.attachment_attempts t on t.attachment_id = a.id
+left join ops.attachment_files p on p.attachment_id = a.id
+where a.content_hash is null and a.missive_id is not null
+  and (%(everything)s or p.attachment_id is not null
+       or (a.skip_reason is null and not (%(planned)s and a.planned_path is not null) and (t.attachment_id is null or t.next_try_at <= now())))
+group by 1 order by 1 desc nulls last
+
 -- name: move_contents
 -- Mails and comments of a conversation that was merged stand in the other one; its reading tells which.
 with mails as (

@@ -50,7 +50,7 @@ def months_to_save(settings: Settings, *, everything: bool) -> list[str | None]:
         connect(settings.require_database_url(), application="attachments", autocommit=True) as connection,
         translated_errors(),
     ):
-        rows = connection.execute(load_queries("missive_attachments")["months_to_save"], values).fetchall()
+        rows = connection.execute(load_queries("missive")["months_to_save"], values).fetchall()
     return [month for (month,) in rows]
 
 

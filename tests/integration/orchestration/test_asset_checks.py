@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from nas_tree import Nas
 
-from assets.checks import file_checks, teamwork_checks
+from assets.checks import file_checks, missive_checks, teamwork_checks
 from assets.content import extracted_text, thumbnails
+from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
 from assets.teamwork import TEAMWORK, teamwork_directory, teamwork_tasks
@@ -24,8 +25,19 @@ FOLDER = "projekte/A"
 ALL = [
     *(NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text),
     *(TEAMWORK, teamwork_directory, teamwork_tasks),
+    *(MISSIVE, missive_directory, missive_months, email_attachments),
 ]
 CURSOR = "insert into ops.sync_cursors (source, resource, synced_at, full_synced_at, refused_deletions) values"
+CONVERSATION = (
+    "with c as (insert into conversations (missive_id, subject, messages_count) values ('k', 'Angebot Heizung', 3)"
+    " returning id)"
+)
+MAIL = f"{CONVERSATION}, e as (insert into emails (missive_id, conversation_id) select 'm', id from c returning id)"
+ATTACHMENT = (
+    f"{CONVERSATION.replace('3)', '1)')}, e as (insert into emails (missive_id, subject, conversation_id)"
+    " select 'm', 'Pläne', id from c returning id), a as (insert into email_attachments"
+    " (missive_id, name, missive_email_id, email_id) select 'a', 'Plan.pdf', 'm', id from e returning id)"
+)
 
 
 @dataclass
@@ -63,6 +75,59 @@ TROUBLES = [
         " values ('teamwork', 'tasks', '4711', '{}', now(), 'KeyError: name')",
         "1 things of Teamwork could not be understood, such as 4711 of tasks: KeyError: name",
         "ops.raw_records",
+    ),
+    Trouble(
+        "missive_stale",
+        f"{CURSOR} ('missive', 'conversations all', now() - interval '31 minutes', now(), 0)",
+        "1 lists of Missive were not read to their end for half an hour, such as conversations all, last at ",
+        "`ibhelm sync missive`",
+    ),
+    Trouble(
+        "missive_not_reconciled",
+        f"{CURSOR} ('missive', 'contents', now(), now() - interval '49 hours', 0)",
+        "1 lists of Missive were not read in full for two days, such as contents: what vanished there is still shown.",
+        "`ibhelm sync missive --full`",
+    ),
+    Trouble(
+        "missive_deletions_refused",
+        f"{CURSOR} ('missive', 'conversations all', now(), now(), 600)",
+        "600 of conversations all vanished from Missive at once, too many to be believed; none of them was marked",
+        "`ibhelm sync missive --full --confirm-deletions`",
+    ),
+    Trouble(
+        "missive_rows_not_understood",
+        "insert into ops.raw_records (source, kind, vendor_id, body, read_at, error)"
+        " values ('missive', 'emails', '4711', '{}', now(), 'KeyError: id')",
+        "1 things of Missive could not be understood, such as 4711 of emails: KeyError: id",
+        "ops.raw_records",
+    ),
+    Trouble(
+        "missive_messages_missing",
+        f"{MAIL} insert into ops.forgotten_messages select 'v', 'k' from e",
+        "Of 1 conversations not as many messages are stored as Missive counts, 1 in all; such as Angebot Heizung:"
+        " 1 of 3.",
+        "`ibhelm sync missive --full`",
+    ),
+    Trouble(
+        "missive_conversations_not_read",
+        "insert into ops.conversation_reads (missive_id, due_at, attempts, error)"
+        " values ('k', now() - interval '121 minutes', 5, 'Missive answers 500.')",
+        "1 conversations cannot be read, such as k: Missive answers 500.",
+        "It is tried again and again",
+    ),
+    Trouble(
+        "attachments_not_saved",
+        f"{ATTACHMENT} insert into ops.attachment_attempts (attachment_id, reason, permanent)"
+        " select id, 'It is empty.', true from a",
+        "1 attachments could not be put on the NAS, such as Plan.pdf of Pläne: It is empty.",
+        "`reason`",
+    ),
+    Trouble(
+        "attachments_not_found",
+        f"{ATTACHMENT} insert into ops.attachment_files (attachment_id, raw_path, hash, size_bytes, placed_at)"
+        " select id, 'x', repeat('a', 64), 1, now() - interval '61 minutes' from a",
+        "1 attachments were put on the NAS more than an hour ago, and no scan has found them, such as Plan.pdf.",
+        "`ibhelm scan`",
     ),
     Trouble(
         "unreadable_paths",
@@ -159,6 +224,28 @@ FINE = [
         "insert into ops.heartbeats (process, kind, host, pid, beat_at, stopped_at)"
         " values ('worker/nas1/7', 'worker', 'nas1', 7, now() - interval '1 day', now() - interval '1 day')",
     ),
+    (  # two that somebody wanted to be forgotten, and one that is stored
+        "missive_messages_missing",
+        f"{MAIL} insert into ops.forgotten_messages select gone, 'k' from e, (values ('v'), ('w')) as them (gone)",
+    ),
+    (  # it has changed in this very minute, and somebody is reading it
+        "missive_messages_missing",
+        f"{MAIL} insert into ops.conversation_reads (missive_id, due_at) select 'k', now() from e",
+    ),
+    (  # it was deleted in Missive
+        "missive_messages_missing",
+        "insert into conversations (missive_id, messages_count, deleted_at) values ('k', 3, now())",
+    ),
+    (  # it fails, but not for long
+        "missive_conversations_not_read",
+        "insert into ops.conversation_reads (missive_id, due_at, attempts, error)"
+        " values ('k', now() - interval '119 minutes', 7, 'Missive answers 500.')",
+    ),
+    (  # it is tried again
+        "attachments_not_saved",
+        f"{ATTACHMENT} insert into ops.attachment_attempts (attachment_id, reason, attempts, next_try_at)"
+        " select id, 'The host does not answer.', 5, now() from a",
+    ),
     (
         "watcher_problem",
         "insert into ops.heartbeats (process, kind, host, pid, state) values ('watcher/nas1/7', 'watcher', 'nas1', 7,"
@@ -202,7 +289,7 @@ def office(nas: Nas, settings: Settings) -> Nas:
 def _evaluations(instance: dg.DagsterInstance, platform: Platform) -> dict[str, dg.AssetCheckEvaluation]:
     """Run all checks as Dagster does, and return their evaluations by name."""
     definitions = dg.Definitions(
-        assets=ALL, asset_checks=[file_checks, teamwork_checks], resources={"platform": platform}
+        assets=ALL, asset_checks=[file_checks, teamwork_checks, missive_checks], resources={"platform": platform}
     )
     keys = {dg.AssetCheckKey(dg.AssetKey(q.asset), q.name) for q in QUESTIONS}
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=keys)
