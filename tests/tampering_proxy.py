@@ -94,6 +94,8 @@ def proxy(target: str) -> Iterator[Proxy]:
             self.end_headers()
             self.wfile.write(given.content)
 
+        do_POST = do_DELETE = do_GET
+
         def log_message(self, *_arguments: object) -> None:
             pass
 

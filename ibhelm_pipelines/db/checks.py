@@ -265,6 +265,17 @@ MISSIVE_QUESTIONS = (
         patience={"also_waiting": "false"},  # a first reading takes hours, and comes to each of them
     ),
     Question(
+        name="missive_webhooks_silent",
+        asset="missive_conversations",
+        about="Missive's webhooks name conversations in which the syncs find something new",
+        problem="{conversations} conversations had something new in the last day of which Missive's rules of the kind"
+        " {event} should have told, and no post named any of them. Kinds of which that is true: {count}.",
+        next_step="Missive switches rules off that fail, and tells nobody: see in its settings whether the rules to"
+        " {url} are on and have the secret, and whether that address reaches `ibhelm webhooks`. The syncs find the"
+        " changes meanwhile.",
+        severity="warning",
+    ),
+    Question(
         name="attachments_not_saved",
         asset="email_attachments",
         about="Every attachment that the rules do not skip could be put on the NAS",

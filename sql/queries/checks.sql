@@ -174,3 +174,33 @@ from ops.vendor_webhooks
 where vendor = 'teamwork' and looked_at is not null and (not is_active or found_off_before > clock_timestamp() - interval '2 days')
 order by is_active, event
 limit 100;
+
+-- name: missive_webhooks_silent
+-- Missive lists no rules, and tells nobody that it switched one off. Of each kind that we made: at least five conversations had such news within a day, since
+-- the rules were made, and no post of any kind named one of them since an hour before. Passes where nothing was installed, and where nothing happened.
+with installed as (
+    select split_part(event, '@', 1) as event, min(url) as url, max(looked_at) as made_at
+    from ops.vendor_webhooks where vendor = 'missive' and webhook_id is not null group by 1
+), news (event, conversation, came_at) as (
+    -- Not what was imported: that is no incoming mail.
+    select 'incoming_email', missive_conversation_id, max(created_at) from public.emails
+    where type = 'email' and deleted_at is null and created_at > now() - interval '1 day' and delivered_at > created_at - interval '1 hour'
+      and from_address not in (select email from public.missive_users where email is not null)
+    group by 2
+    union all
+    select 'new_comment', missive_conversation_id, max(created_at) from public.email_comments
+    where deleted_at is null and created_at > now() - interval '1 day'
+    group by 2
+), judged as (
+    select i.event, i.url, count(*) as conversations, max(n.came_at) as newest, count(*) filter (where exists (
+        select from ops.webhook_deliveries d
+        where d.vendor = 'missive' and d.object_id = n.conversation and d.received_at > n.came_at - interval '1 hour')) as named
+    from installed i join news n using (event)
+    where n.came_at > i.made_at and n.came_at < now() - interval '15 minutes'
+    group by i.event, i.url
+)
+select count(*) over (), event, url, conversations, newest
+from judged
+where named = 0 and conversations >= 5
+order by conversations desc
+limit 100;

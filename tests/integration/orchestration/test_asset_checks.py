@@ -116,6 +116,15 @@ TROUBLES = [
         "It is tried again and again",
     ),
     Trouble(
+        "missive_webhooks_silent",
+        "with made as (insert into ops.vendor_webhooks (vendor, url, event, webhook_id, looked_at) values"
+        " ('missive', 'https://hooks.example.com', 'new_comment@o', 'h', now() - interval '3 hours'))"
+        " insert into email_comments (missive_id, missive_conversation_id, created_at)"
+        " select n, n, now() - interval '2 hours' from generate_series(1, 5) n",
+        "5 conversations had something new in the last day of which Missive's rules of the kind new_comment",
+        "https://hooks.example.com",
+    ),
+    Trouble(
         "attachments_not_saved",
         f"{ATTACHMENT} insert into ops.attachment_attempts (attachment_id, reason, permanent)"
         " select id, 'It is empty.', true from a",
