@@ -77,6 +77,7 @@ update ops.conversation_reads r set due_at = clock_timestamp()
 from public.conversations c
 where c.missive_id = r.missive_id and r.due_at is null and r.read_at < %(since)s and r.listed_at >= %(since)s and c.deleted_at is null
   and c.messages_count <> (select count(*) from public.emails e where e.conversation_id = c.id and e.deleted_at is null)
+                          + (select count(*) from ops.forgotten_messages f where f.missive_conversation_id = c.missive_id)
 
 -- name: month_due
 update ops.conversation_reads set due_at = clock_timestamp() where last_activity_at >= %(start)s and last_activity_at < %(end)s
@@ -208,6 +209,9 @@ delete from public.email_comments where missive_conversation_id = any(%(ids)s)
 
 -- name: purge_conversations
 delete from public.conversations where missive_id = any(%(ids)s)
+
+-- name: purge_forgotten
+delete from ops.forgotten_messages where missive_conversation_id = any(%(ids)s)
 
 -- name: purge_raw
 -- Bodies whose rows went just now; what could not be understood goes with its conversation.

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import structlog
 
 from ibhelm_pipelines.db.connect import translated_errors
+from ibhelm_pipelines.db.forgotten import Forgotten, keep_forgotten_messages
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import (
     IbhelmError,
@@ -220,7 +221,7 @@ class ContentReader:
             yield from self._with_bodies([each], again=again)
 
     def _bodies(self, listed: Sequence[_Listed], *, again: bool) -> _Bodies:
-        of = {number: each for each in listed for number in each.messages}
+        of = {number: each for each in listed for number in each.messages.keys() - self._hidden(each)}
         known = self._known(listed)
         wanted = [number for number, each in of.items() if again or _differs(each, number, known.get(number))]
         found: _Bodies = dict.fromkeys(wanted)
@@ -229,6 +230,12 @@ class ContentReader:
                 number = str(identifier(row))
                 found[number] = {**of[number].messages[number], **row, CONVERSATION: of[number].id}, page.read_at
         return found
+
+    def _hidden(self, listed: _Listed) -> set[str]:
+        """Return the messages of people who were forgotten: of them we keep that they exist, or counts would differ."""
+        with translated_errors():
+            forgotten = Forgotten.load(self._store.connection)
+            return {number for number, row in listed.messages.items() if forgotten.clean(EMAILS.name, row) is None}
 
     def _known(self, listed: Sequence[_Listed]) -> dict[str, tuple[Any, ...]]:
         ids = [number for each in listed for number in each.messages]
@@ -246,7 +253,10 @@ class ContentReader:
             [(overtaken,)] = self._run("was_read_since", id=listed.id, started=listed.started).fetchall()
             if overtaken:
                 return
-            emails = self._put_emails([read for number in listed.messages if (read := bodies.get(number))])
+            hidden = self._hidden(listed)
+            keep_forgotten_messages(self._store.connection, listed.id, hidden)
+            shown = (number for number in listed.messages if number not in hidden)
+            emails = self._put_emails([read for number in shown if (read := bodies.get(number))])
             comments = self._put_comments(listed)
             self._run("mark_read", id=listed.id, started=listed.started)
             buried = self._bury_contents(gone, self._absent_comments(listed), listed.started)
@@ -263,7 +273,9 @@ class ContentReader:
         return counts
 
     def _put_comments(self, listed: _Listed) -> Counts:
-        rows = [{**row, CONVERSATION: listed.id} for row in listed.comments]
+        forgotten = Forgotten.load(self._store.connection)
+        shown = (row for row in listed.comments if forgotten.clean(COMMENTS.name, row) is not None)
+        rows = [{**row, CONVERSATION: listed.id} for row in shown]
         counts = self._store.put(COMMENTS, rows, listed.started)
         attachments = [each for row in rows for each in attachments_of_comment(row)]
         return counts + self._put_attachments(attachments, set(), {str(row["id"]) for row in rows}, listed.started)

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.vendors.store import Store
     from ibhelm_pipelines.vendors.tables import Row
 
-_PURGES = ("purge_attachments", "purge_emails", "purge_comments", "purge_conversations", "purge_raw", "forget_listed")
+_PURGES = (
+    "purge_attachments", "purge_emails", "purge_comments", "purge_conversations", "purge_forgotten", "purge_raw",
+    "forget_listed",
+)  # fmt: skip
 
 
 class Gate:

@@ -19,9 +19,9 @@ from ibhelm_pipelines.vendors.missive.directory import DirectoryReader
 from ibhelm_pipelines.vendors.missive.gate import Gate
 from ibhelm_pipelines.vendors.missive.policy import Policy
 from ibhelm_pipelines.vendors.missive.resources import ASSETS, CONVERSATIONS, CONVERSATIONS_ASSET, DIRECTORY_ASSET
+from ibhelm_pipelines.vendors.missive.store import MissiveStore
 from ibhelm_pipelines.vendors.missive.sweep import MAILBOXES, Month, Sweep, month_of
-from ibhelm_pipelines.vendors.missive.tables import TABLES
-from ibhelm_pipelines.vendors.store import Counts, Store
+from ibhelm_pipelines.vendors.store import Counts
 from ibhelm_pipelines.vendors.vanishing import is_beyond_belief
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.settings import Settings
     from ibhelm_pipelines.vendors.missive.api import Page
+    from ibhelm_pipelines.vendors.store import Store
     from ibhelm_pipelines.vendors.tables import Row
 
 __all__ = [
@@ -251,7 +252,7 @@ def _open(settings: Settings, *, first: bool = False) -> Iterator[tuple[Api, Sto
     require_access(settings)
     url = settings.require_database_url()
     with connect(url, application="missive", autocommit=True) as connection, Api(settings, first=first) as api:
-        yield api, Store(connection, TABLES)
+        yield api, MissiveStore(connection)
 
 
 def _require_alone(store: Store) -> None:

@@ -18,6 +18,7 @@ from teamwork_office import in_haste
 from ibhelm_pipelines.demo.missive import actions
 from ibhelm_pipelines.demo.missive.server import MissiveSimulator
 from ibhelm_pipelines.errors import BusyError, ConfigurationError, VendorRefusedError, VendorUnavailableError
+from ibhelm_pipelines.privacy.forget import forget
 from ibhelm_pipelines.vendors import budget
 from ibhelm_pipelines.vendors.missive import api
 from ibhelm_pipelines.vendors.missive import sync as module
@@ -518,3 +519,33 @@ def test_single_conversations_are_told_in_the_outbox_by_month(settings: Settings
     told = ask(here, "select asset, folder from ops.outbox where asset like 'missive%%'")
     assert {("missive_conversations", month), ("missive_emails", month)} <= set(told)
     assert differences(here, missive.truth()) == []
+
+
+def test_a_person_who_was_forgotten_does_not_come_back_and_the_counts_stay_right(
+    settings: Settings, missive: MissiveSimulator
+) -> None:
+    here = connected(settings, missive)
+    sync(here)
+    [(address, name)] = ask(
+        here,
+        """select from_address, min(from_name) from emails where type = 'email' and from_address like '%%@%%'
+           group by 1 order by count(*) desc limit 1""",
+    )
+    forget(here, [address])
+    missive.mutate(seed=8, count=10, names=["reply", "new mail"])
+    sync(here, full=True)
+    [month] = ask(here, "select to_char(max(last_activity_at), 'YYYY-MM') from conversations")
+    sync_months(here, month)
+    assert ask(here, "select count(*) from emails where from_address = %s", address) == [(0,)]
+    assert ask(here, "select count(*) from email_recipients where address = %s", address) == [(0,)]
+    raw = "select count(*) from ops.raw_records where body ->> 'from_field' ilike '%%' || %s || '%%'"
+    assert ask(here, raw, address) == [(0,)]
+    counts = ask(
+        here,
+        """select c.missive_id, c.messages_count, count(e.id) + (
+               select count(*) from ops.forgotten_messages f where f.missive_conversation_id = c.missive_id)
+           from conversations c left join emails e on e.conversation_id = c.id and e.deleted_at is null
+           where c.deleted_at is null group by c.id""",
+    )
+    assert [each for each in counts if each[1] != each[2]] == []
+    assert ask(here, "select count(*) > 0 from ops.forgotten_messages") == [(True,)], name
