@@ -155,9 +155,7 @@ class _Run:
                     self._recognise(disk)
 
     def _batches(self) -> Iterator[list[Attachment]]:
-        after = 0
-        while batch := self._ledger.to_fetch(self._scope, after=after, limit=AT_ONCE):
-            after = batch[-1].id
+        for batch in self._ledger.to_fetch(self._scope, at_once=AT_ONCE):
             self.report.seen += len(batch)
             yield batch
 

@@ -24,11 +24,15 @@ with rules as materialized (
       and not exists (select from ops.attachment_files p where p.attachment_id = a.id and p.placed_at is not null)
       and (%(month)s::date is null or (r.last_activity_at >= %(month)s::date and r.last_activity_at < %(month)s::date + interval '1 month'))
       and (%(conversations)s::text[] is null or r.missive_conversation_id = any(%(conversations)s))
+), wanted_images as materialized (
+    select distinct size_bytes, pixel_width, pixel_height from open_now
+    where media_type like 'image/%%' and exists (select from rules where in_mails is not null)
 ), images as materialized (
-    select size_bytes, pixel_width, pixel_height, count(distinct coalesce(missive_email_id, missive_comment_id)) as mails
-    from public.email_attachments
-    where media_type like 'image/%%' and (size_bytes, pixel_width, pixel_height) in (select size_bytes, pixel_width, pixel_height from open_now)
-    group by size_bytes, pixel_width, pixel_height
+    select w.size_bytes, w.pixel_width, w.pixel_height, count(distinct coalesce(a.missive_email_id, a.missive_comment_id)) as mails
+    from wanted_images w join public.email_attachments a using (size_bytes, pixel_width, pixel_height)
+    where a.media_type like 'image/%%'
+    group by w.size_bytes, w.pixel_width, w.pixel_height
+    having count(distinct coalesce(a.missive_email_id, a.missive_comment_id)) >= (select min(in_mails) from rules)  -- few, or each attachment meets them all
 ), judged as (
     select o.id, (
         select r.reason from rules r

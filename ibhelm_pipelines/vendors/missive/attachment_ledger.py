@@ -135,9 +135,14 @@ class Ledger:
         [(count,)] = self._rows("count_waiting", **scope.values)
         return int(count)
 
-    def to_fetch(self, scope: Scope, *, after: int, limit: int) -> list[Attachment]:
-        """Return the next ones by their ids."""
-        return [_attachment(*row) for row in self._rows("to_fetch", after=after, limit=limit, **scope.values)]
+    def to_fetch(self, scope: Scope, *, at_once: int) -> Iterator[list[Attachment]]:
+        """Yield all that are to be fetched now, in the order of their ids, so many at once; once in a connection."""
+        self._rows("choose", **scope.values)
+        self._rows("index_chosen")
+        after = 0
+        while ids := [number for (number,) in self._rows("next_chosen", after=after, limit=at_once)]:
+            yield [_attachment(*row) for row in self._rows("to_fetch", ids=ids)]
+            after = ids[-1]
 
     def project_folders(self) -> list[bytes]:
         """Return the paths of the project folders that are on the share."""
