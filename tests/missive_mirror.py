@@ -6,7 +6,6 @@ Shares no code with the connector: the truth names the vendor's own keys, this f
 from __future__ import annotations
 
 import datetime as dt
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 import tables
@@ -70,10 +69,9 @@ def _asker(settings: Settings) -> Callable[[str], list[tuple[Any, ...]]]:
 
 
 def _plain(value: Any) -> Any:
-    """As it can be stored: without NUL and halves of characters, in NFC; nothing and the empty text are the same."""
+    """As it can be stored: without NUL and halves of characters; nothing and the empty text are the same."""
     if isinstance(value, str):
-        kept = value.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")
-        return unicodedata.normalize("NFC", kept) or None
+        return value.replace("\0", "").encode("utf-8", "ignore").decode("utf-8") or None
     return value
 
 

@@ -9,21 +9,29 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import TYPE_CHECKING, Any, Protocol
 
 import tables
+from pydantic import SecretStr
 from tampering_proxy import Asked, Given, Proxy, proxy
-from teamwork_office import connected
+from teamwork_office import PLENTY, connected
 
+from ibhelm_pipelines.demo.missive import actions as actions_of_missive
+from ibhelm_pipelines.demo.missive.server import MissiveSimulator
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.switches import Switches
+from ibhelm_pipelines.vendors.missive.sync import sync_directory
 from ibhelm_pipelines.vendors.teamwork.sync import ASSETS, sync
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 BEGINNING = dt.datetime(2026, 11, 3, 9, tzinfo=dt.UTC)
+Number = Any
+"""A vendor's id: Teamwork's are numbers, Missive's texts."""
+
 NOT_WHAT_VENDORS_SAY = ("sync_cursors", "request_budgets")
 """Tables that tell of our reading, and not of what was read."""
 
@@ -44,6 +52,7 @@ class Source(Protocol):
         settings: with which it is read, through the proxy.
         proxy: sees, and may answer, all that is asked of the vendor.
         page_rows: the most that the vendor gives at once.
+        says_more: whether a page says that there are more; else the first that is not full is the last.
         empties: the ways in which the vendor may say that a list is empty, by name.
         refusals: answers that say nothing of the list, and look as if it were empty, by name.
         bridges: tables of sets that hang on the things.
@@ -52,23 +61,28 @@ class Source(Protocol):
     settings: Settings
     proxy: Proxy
     page_rows: int
+    says_more: bool
     empties: Mapping[str, Callable[[Given], Given]]
     refusals: Mapping[str, Given]
     bridges: tuple[str, ...]
 
-    def add(self, *names: str) -> list[int]:
+    def requests_for(self, count: int) -> int:
+        """Return how many pages have to be asked for to know so many things."""
+        ...
+
+    def add(self, *names: str) -> list[Number]:
         """Make things at the vendor, each with members in every bridge; return their ids."""
         ...
 
-    def names(self) -> dict[int, str]:
+    def names(self) -> dict[Number, str]:
         """Return what the vendor has, and did not delete."""
         ...
 
-    def rename(self, number: int, name: str) -> None: ...
+    def rename(self, number: Number, name: str) -> None: ...
 
-    def delete(self, number: int) -> None: ...
+    def delete(self, number: Number) -> None: ...
 
-    def restore(self, number: int) -> None: ...
+    def restore(self, number: Number) -> None: ...
 
     def wait(self) -> None:
         """Let a good while pass at the vendor: what changed before is no news any more."""
@@ -94,7 +108,7 @@ class Source(Protocol):
         """Return the same page without its rows."""
         ...
 
-    def stored(self) -> dict[int, Stored]:
+    def stored(self) -> dict[Number, Stored]:
         """Return our rows by the vendor's ids."""
         ...
 
@@ -163,6 +177,8 @@ TEAMS = Kind(
 class Teamwork:
     """A list of a simulated Teamwork.com, of the office as it is seeded but for what would stand in this list."""
 
+    says_more = True
+
     def __init__(self, settings: Settings, kind: Kind, simulator: TeamworkSimulator, way: Proxy, clock: Clock) -> None:
         self.settings = connected(settings, simulator, teamwork_url=way.url)
         self.proxy, self.page_rows, self.bridges = way, kind.page_rows, kind.bridges
@@ -174,6 +190,9 @@ class Teamwork:
         self._empty_the_list()
         self.empties: Mapping[str, Callable[[Given], Given]] = _empties(kind)
         self.refusals: Mapping[str, Given] = _refusals(kind)
+
+    def requests_for(self, count: int) -> int:
+        return max(1, ceil(count / self.page_rows))
 
     def _empty_the_list(self) -> None:
         for row in list(self._rows.values()):
@@ -287,6 +306,10 @@ def _empties(kind: Kind) -> dict[str, Callable[[Given], Given]]:
 
 
 def _refusals(kind: Kind) -> dict[str, Given]:
+    return _refusals_of(kind.key)
+
+
+def _refusals_of(key: str) -> dict[str, Given]:
     """All of them with the status of success."""
     bodies: dict[str, object] = {
         "MESSAGE": {"MESSAGE": "Something went wrong", "STATUS": "Error"},
@@ -296,8 +319,8 @@ def _refusals(kind: Kind) -> dict[str, Given]:
             "meta": {"page": {"pageOffset": 0, "pageSize": 500, "count": 7, "hasMore": False}},
         },
         "nothing": {},
-        "an object": {kind.key: {}},
-        "a text": {kind.key: "", "STATUS": "OK"},
+        "an object": {key: {}},
+        "a text": {key: "", "STATUS": "OK"},
         "a list": [],
         "null": None,
     }
@@ -335,6 +358,92 @@ def _opener(kind: Kind) -> Callable[[Settings], AbstractContextManager[Source]]:
     return lambda settings: teamwork(settings, kind)
 
 
+class MissiveTeams:
+    """The teams of a simulated Missive, of an office that has none at first: a list of the directory, by offset."""
+
+    page_rows, says_more = 200, False
+    bridges = ("missive_team_members",)
+
+    def __init__(self, settings: Settings, simulator: MissiveSimulator, way: Proxy) -> None:
+        fields = {"missive_url": f"{way.url}/v1", "missive_token": SecretStr(simulator.token)}
+        more = {"missive_allowed": ("team:any",), "missive_requests_per_15_minutes": PLENTY}
+        self.settings = settings.model_copy(update=fields | more)
+        self.proxy, self.simulator = way, simulator
+        self._office = simulator.office
+        self._rows = self._office.tables["teams"]
+        for row in list(self._office.live("teams")):
+            actions_of_missive.delete_row(self._office, "teams", row)
+        self.empties: Mapping[str, Callable[[Given], Given]] = {
+            "[]": lambda given: given,
+            "null": lambda given: given.with_body({"teams": None}),
+        }
+        self.refusals = _refusals_of("teams")
+
+    def requests_for(self, count: int) -> int:
+        """Only a page that is not full is the last one."""
+        return count // self.page_rows + 1
+
+    def add(self, *names: str) -> list[Number]:
+        users = [row["id"] for row in self._office.live("users")][:2]
+        organization = next(iter(self._office.tables["organizations"]))
+        row = {"organization": organization, "active_members": users, "observers": users[:1]}
+        with self._office.lock:
+            return [self._office.add("teams", {**row, "name": name})["id"] for name in names]
+
+    def names(self) -> dict[Number, str]:
+        with self._office.lock:
+            return {row["id"]: row["name"] for row in self._office.live("teams")}
+
+    def rename(self, number: Number, name: str) -> None:
+        actions_of_missive.rename_row(self._office, self._rows[number], "name", name)
+
+    def delete(self, number: Number) -> None:
+        self._office.change(self._rows[number], {"_gone": True})
+
+    def restore(self, number: Number) -> None:
+        self._office.change(self._rows[number], {"_gone": False})
+
+    def wait(self) -> None:
+        """These lists have no time."""
+
+    def sync(self, *, full: bool = False) -> None:
+        sync_directory(self.settings, full=full)
+
+    def cursor(self) -> tuple[Any, ...] | None:
+        query = "select watermark, full_synced_at, synced_at from ops.sync_cursors where resource = 'missive_teams'"
+        return next(iter(self._ask(query)), None)
+
+    def is_listing(self, asked: Asked) -> bool:
+        return asked.path == "/v1/teams"
+
+    def stored(self) -> dict[Number, Stored]:
+        query = """select missive_id, id, name, deleted_at is not null from missive_teams
+                   where missive_id in (select vendor_id from ops.raw_records where kind = 'missive_teams')"""
+        return {number: Stored(*values) for number, *values in self._ask(query)}
+
+    def unfinished(self, given: Given) -> Given:
+        """A full page: only such a one says that there is more."""
+        rows = given.body["teams"]
+        return given.with_body({"teams": (rows * self.page_rows)[: self.page_rows]})
+
+    def without_rows(self, given: Given) -> Given:
+        return given.with_body({"teams": []})
+
+    def _ask(self, query: str) -> list[tuple[Any, ...]]:
+        return tables.ask(self.settings.require_database_url(), query)
+
+
+@contextmanager
+def missive_teams(settings: Settings) -> Iterator[MissiveTeams]:
+    """Run a simulated Missive without teams."""
+    with (
+        MissiveSimulator(projects=3, conversations=21, rate_limit=False) as simulator,
+        proxy(simulator.url.removesuffix("/v1")) as way,
+    ):
+        yield MissiveTeams(settings, simulator, way)
+
+
 SOURCES: dict[str, Callable[[Settings], AbstractContextManager[Source]]] = {
-    f"teamwork {kind.ours}": _opener(kind) for kind in (TASKS, TIME_ENTRIES, TAGS, TEAMS)
+    **{f"teamwork {kind.ours}": _opener(kind) for kind in (TASKS, TIME_ENTRIES, TAGS, TEAMS)},
+    "missive teams": missive_teams,
 }

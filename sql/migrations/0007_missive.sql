@@ -302,7 +302,7 @@ create index email_attachments_unlinked_comment on public.email_attachments (mis
 create index email_attachments_same_image on public.email_attachments (size_bytes, pixel_width, pixel_height) where media_type like 'image/%';
 create index email_attachments_open on public.email_attachments (id) where content_hash is null and skip_reason is null and deleted_at is null;
 comment on table public.email_attachments is 'Every attachment of every mail and comment, also those that are not fetched';
-comment on column public.email_attachments.name is 'As the mail names it (NFC)';
+comment on column public.email_attachments.name is 'As the mail names it';
 comment on column public.email_attachments.is_inline is 'Shown within the text';
 comment on column public.email_attachments.skip_reason is 'Why it is not fetched: by the rules in attachment_skip_rules';
 comment on column public.email_attachments.content_hash is 'What it holds; empty until it was fetched';

@@ -1,7 +1,7 @@
 """Reads the directory of Missive: organisations, colleagues, teams, shared labels and contacts.
 
-The lists are short and are read whole each time. Rows may move from page to page meanwhile, so that a list of several
-pages is read twice before something counts as gone; nothing of it can be asked for by its id.
+The lists are short and are read whole each time. Rows may move from page to page meanwhile: so a list of several pages
+is read twice where everything is to be found, or something is gone; nothing of it can be asked for by its id.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 class DirectoryReader:
     """Reads the lists of the directory; not for several threads at once."""
 
-    def __init__(self, settings: Settings, api: Api, store: Store, *, confirm_deletions: bool) -> None:
+    def __init__(self, settings: Settings, api: Api, store: Store, *, full: bool, confirm_deletions: bool) -> None:
         self._settings, self._api, self._store = settings, api, store
-        self._confirmed = confirm_deletions
+        self._full, self._confirmed = full, confirm_deletions
         self._sql = load_queries("missive")
         self.counts = Counts()
         self.refused = 0
@@ -51,7 +51,7 @@ class DirectoryReader:
         began = self._now()
         seen, count = self._put(resource, pages())
         unseen = self._unseen(resource, seen)
-        if unseen and count > 1:
+        if count > 1 and (unseen or self._full):
             again, _ = self._put(resource, pages())
             unseen -= again
         refused = self._refused(resource, len(unseen))

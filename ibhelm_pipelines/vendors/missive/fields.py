@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import math
-import unicodedata
 from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.plain_text import storable
@@ -25,8 +24,8 @@ _FIRST, _LAST = 0.0, dt.datetime(3000, 1, 1, tzinfo=dt.UTC).timestamp()
 
 
 def text(value: object) -> str | None:
-    """Return what was written, in NFC, as Postgres takes it; None for nothing."""
-    return unicodedata.normalize("NFC", storable(str(value))) or None if value not in (None, "") else None
+    """Return what was written, as Postgres takes it; None for nothing."""
+    return storable(str(value)) or None if value not in (None, "") else None
 
 
 def key_text(value: object) -> str | None:

@@ -6,6 +6,7 @@ renamed; a conversation of which we are not shown whose it is, is neither stored
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -108,8 +109,8 @@ def _directory(connection: Connection, kind: str) -> list[tuple[str | None, ...]
 
 
 def _find(kind: str, name: str, rows: Sequence[tuple[str | None, ...]]) -> set[str]:
-    wanted = name.casefold()
-    found = {row[0] for row in rows if row[0] == name or wanted in [str(each).casefold() for each in row[1:3] if each]}
+    wanted = _folded(name)
+    found = {row[0] for row in rows if row[0] == name or wanted in [_folded(each) for each in row[1:3] if each]}
     if not found:
         known = ", ".join(sorted(str(row[1]) for row in rows)[:20]) or "none"
         raise ConfigurationError(
@@ -117,6 +118,10 @@ def _find(kind: str, name: str, rows: Sequence[tuple[str | None, ...]]) -> set[s
             next_step=f"Correct it. Missive has: {known}.",
         )
     return {str(each) for each in found}
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _with_all_below(labels: set[str], parents: Sequence[tuple[str, str | None]]) -> frozenset[str]:

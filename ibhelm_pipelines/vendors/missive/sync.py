@@ -108,14 +108,18 @@ def sync(
         return _Sync(settings, api, store, progress).run(full=full, confirm_deletions=confirm_deletions)
 
 
-def sync_directory(settings: Settings) -> SyncReport:
+def sync_directory(settings: Settings, *, full: bool = False) -> SyncReport:
     """Read the directory alone: organisations, colleagues, teams, labels and contacts.
+
+    Args:
+        settings: of this process.
+        full: whether long lists are read twice, because rows may move while they are read.
 
     Raises: as `sync`.
     """
     with _open(settings) as (api, store):
         _require_alone(store)
-        return _Sync(settings, api, store, lambda _: None).directory()
+        return _Sync(settings, api, store, lambda _: None).directory(full=full)
 
 
 def sync_months(
@@ -158,7 +162,7 @@ class _Sync:
         self._tally = Tally()
 
     def run(self, *, full: bool, confirm_deletions: bool) -> SyncReport:
-        gate = self._gate(confirm_deletions=confirm_deletions)
+        gate = self._gate(full=full, confirm_deletions=confirm_deletions)
         reader = ContentReader(self._api, gate, tally=self._tally)
         for mailbox in MAILBOXES:
             self._progress(f"list of conversations ({mailbox})")
@@ -175,7 +179,7 @@ class _Sync:
         return self._report()
 
     def months(self, months: Sequence[Month]) -> SyncReport:
-        gate = self._gate(confirm_deletions=False)
+        gate = self._gate(full=False, confirm_deletions=False)
         reader = ContentReader(self._api, gate, tally=self._tally)
         for month in months:
             for mailbox in MAILBOXES:
@@ -187,18 +191,20 @@ class _Sync:
             reader.read_due(ids, again=True, progress=self._show)
         return self._report()
 
-    def directory(self) -> SyncReport:
-        self._read_directory(confirm_deletions=False)
+    def directory(self, *, full: bool) -> SyncReport:
+        self._read_directory(full=full, confirm_deletions=False)
         return self._report()
 
-    def _gate(self, *, confirm_deletions: bool) -> Gate:
+    def _gate(self, *, full: bool, confirm_deletions: bool) -> Gate:
         """Read the directory first: what the settings name stands there."""
-        self._read_directory(confirm_deletions=confirm_deletions)
+        self._read_directory(full=full, confirm_deletions=confirm_deletions)
         return Gate(self._store, Policy.of(self._settings, self._store.connection))
 
-    def _read_directory(self, *, confirm_deletions: bool) -> None:
+    def _read_directory(self, *, full: bool, confirm_deletions: bool) -> None:
         self._progress("directory")
-        directory = DirectoryReader(self._settings, self._api, self._store, confirm_deletions=confirm_deletions)
+        directory = DirectoryReader(
+            self._settings, self._api, self._store, full=full, confirm_deletions=confirm_deletions
+        )
         directory.read()
         self._refused += directory.refused
         self._tally.add(DIRECTORY_ASSET, NO_MONTH, directory.counts)
