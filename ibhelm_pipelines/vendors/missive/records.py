@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import Any
 
-from ibhelm_pipelines.mail_body import MailBody, read_body
+from ibhelm_pipelines.mail_body import MailBody, read_body, thread_of
 from ibhelm_pipelines.vendors.missive.fields import (
     address,
     count,
@@ -165,7 +165,7 @@ def read_email(row: Row, _site: str) -> Record:
         message_id=message_id,
         in_reply_to=answers,
         reference_ids=references,
-        thread=next(iter([*references, *answers, *filter(None, [message_id])]), None),
+        thread=key_text(thread_of(message_id, answers, references)),
         missive_conversation_id=row[CONVERSATION],
         created_at=moment(row.get("created_at")),
         updated_at=moment(row.get("updated_at")),
