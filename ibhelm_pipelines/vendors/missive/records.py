@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ibhelm_pipelines.mail_body import MailBody, read_body, thread_of
+from ibhelm_pipelines.mail_body.threads import message_ids
 from ibhelm_pipelines.vendors.missive.fields import (
     address,
     count,
@@ -150,8 +151,8 @@ def read_email(row: Row, _site: str) -> Record:
     kind = text(row.get("type")) or "email"
     body = _body_of(row.get("body") or None, kind)
     sender = row.get("from_field") or {}
-    message_id, answers = _message_id(row.get("email_message_id")), _message_ids(row.get("in_reply_to"))
-    references = _message_ids(row.get("references"))
+    message_id = next(iter(_message_ids(row.get("email_message_id"))), None)
+    answers, references = _message_ids(row.get("in_reply_to")), _message_ids(row.get("references"))
     record = _record(
         row,
         type=kind,
@@ -165,7 +166,7 @@ def read_email(row: Row, _site: str) -> Record:
         message_id=message_id,
         in_reply_to=answers,
         reference_ids=references,
-        thread=key_text(thread_of(message_id, answers, references)),
+        thread=thread_of(message_id, answers, references),
         missive_conversation_id=row[CONVERSATION],
         created_at=moment(row.get("created_at")),
         updated_at=moment(row.get("updated_at")),
@@ -193,16 +194,10 @@ def _recipients(row: Row) -> list[dict[str, Any]]:
     ]
 
 
-def _message_id(value: object) -> str | None:
-    written = key_text(value)
-    return written.strip().strip("<>").strip() or None if written else None
-
-
 def _message_ids(value: object) -> list[str]:
-    """Several may stand in one text."""
-    texts = value if isinstance(value, list) else [value]
-    parts = (part for each in texts if isinstance(each, str) for part in each.replace("><", "> <").split())
-    return list(dict.fromkeys(filter(None, map(_message_id, parts))))
+    """Return the message ids that a header holds, each once."""
+    texts = [each for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)]
+    return list(dict.fromkeys(filter(None, map(key_text, message_ids(texts)))))
 
 
 def read_comment(row: Row, _site: str) -> Record:
