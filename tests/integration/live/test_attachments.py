@@ -6,8 +6,9 @@ import hashlib
 import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 from typing import Any
 
 import psycopg
@@ -633,12 +634,23 @@ def test_previews_and_text_are_asked_for_as_of_any_new_file(desk: MailedAttachme
 
 
 def test_two_runs_at_once_write_nothing_twice(desk: MailedAttachments) -> None:
-    ids = [desk.mail(f"m{i}", ("a.pdf", b"a%d" % (i % 5)), subject=str(i))[0] for i in range(20)]
-    with ThreadPoolExecutor(3) as threads:
-        for run in [threads.submit(desk.save) for _ in range(3)]:
+    meeting = Barrier(2)  # two downloads would meet here; one alone goes on after a while
+
+    def meet(handler: Any, data: bytes) -> None:
+        with suppress(BrokenBarrierError):
+            meeting.wait(timeout=2)
+        send(handler, 200, data)
+
+    ids = []
+    for name in ("c1", "c2"):
+        desk.conversation(name, "2304")
+        ids += desk.mail(f"m-{name}", ("a.pdf", b"the same"), conversation=name, subject=name)
+        desk.failing(f"m-{name}.0", meet)
+    with ThreadPoolExecutor(2) as threads:
+        for run in [threads.submit(desk.save, conversations=[name]) for name in ("c1", "c2")]:
             run.result()
     desk.assert_linked(*ids)
-    assert len(desk.written()) == 5
+    assert len(desk.written()) == 1
 
 
 # Rules
