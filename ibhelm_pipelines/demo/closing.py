@@ -16,7 +16,8 @@ from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.postgres import find_binaries
 from ibhelm_pipelines.local.records import WEBSERVER, recorded
 from ibhelm_pipelines.objects.store import MAX_LINK_SECONDS, ObjectStore
-from ibhelm_pipelines.vendors.teamwork.sync import is_connected
+from ibhelm_pipelines.vendors.missive.sync import is_connected as is_missive_connected
+from ibhelm_pipelines.vendors.teamwork.sync import is_connected as is_teamwork_connected
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,28 +31,36 @@ STEPS = {"store": "original", "thumbnail": "preview", "text": "text", "scan": "r
 _MEGABYTE = 1_000_000
 
 
-def print_closing(console: Console, settings: Settings, teamwork: Mapping[str, set[int]]) -> bool:
-    """Print what the tables hold now, and where to look next; return whether they hold what Teamwork shows.
+def print_closing(
+    console: Console, settings: Settings, teamwork: Mapping[str, set[int]], missive: Mapping[str, set[str]]
+) -> bool:
+    """Print what the tables hold now, and where to look next; return whether they hold what the vendors show.
 
     Args:
         console: where to.
         settings: of the running stack.
         teamwork: the ids that Teamwork shows, by what they are; empty where nobody can tell, and then nothing differs.
+        missive: the same of Missive.
     """
     totals = _ask(settings, "totals")[0]
     console.print(_totals_table(totals))
     if lines := _ask(settings, "without_result"):
         console.print(_reasons_table(lines))
-    agrees = not is_connected(settings) or _print_teamwork(console, settings, teamwork)
+    agrees = True
+    if is_teamwork_connected(settings):
+        agrees = _print_vendor(console, settings, "Teamwork", teamwork)
+    if is_missive_connected(settings):
+        agrees = _print_vendor(console, settings, "Missive", missive) and agrees
+        _print_attachments(console, settings)
     for title, text in _places(settings):
         console.print(f"{title:<9}{text}", markup=False, highlight=False, soft_wrap=True)
     return agrees
 
 
-def _ask(settings: Settings, query: str) -> list[dict[str, Any]]:
+def _ask(settings: Settings, query: str, **values: Any) -> list[dict[str, Any]]:
     url = settings.require_database_url()
     with connect(url, application="demo", autocommit=True) as connection, translated_errors():
-        return connection.cursor(row_factory=dict_row).execute(load_queries("demo")[query]).fetchall()
+        return connection.cursor(row_factory=dict_row).execute(load_queries("demo")[query], values or None).fetchall()
 
 
 def _totals_table(totals: dict[str, int]) -> Table:
@@ -64,21 +73,32 @@ def _totals_table(totals: dict[str, int]) -> Table:
     return table
 
 
-def _print_teamwork(console: Console, settings: Settings, truth: Mapping[str, set[int]]) -> bool:
-    """Print how much of Teamwork the tables hold, and return whether that is what Teamwork itself shows."""
-    ours = {line["what"]: set(line["ids"]) for line in _ask(settings, "teamwork_shown")}
-    table = Table(title="What is there of Teamwork", title_justify="left")
+def _print_vendor(console: Console, settings: Settings, vendor: str, truth: Mapping[str, set[Any]]) -> bool:
+    """Print how much of a vendor's the tables hold, and return whether that is what it shows itself."""
+    ours = {line["what"]: set(line["ids"]) for line in _ask(settings, f"{vendor.lower()}_shown")}
+    table = Table(title=f"What is there of {vendor}", title_justify="left")
     names = list(truth) or sorted(ours)
     for name in ("", *names):
         table.add_column(name, justify="right" if name else "left")
     if truth:
-        table.add_row("in Teamwork", *(f"{len(truth[name]):,}" for name in names))
+        table.add_row(f"in {vendor}", *(f"{len(truth[name]):,}" for name in names))
     table.add_row("in the tables", *(f"{len(ours.get(name, ())):,}" for name in names))
     console.print(table)
     different = [name for name in truth if truth[name] != ours.get(name, set())]
     if different:
-        console.print(f"The two differ in {', '.join(different)}: `ibhelm sync teamwork --full` puts that right.")
+        puts_right = f"`ibhelm sync {vendor.lower()} --full` puts that right."
+        console.print(f"The two differ in {', '.join(different)}: {puts_right}")
     return not different
+
+
+def _print_attachments(console: Console, settings: Settings) -> None:
+    lines = _ask(settings, "attachments_are", general=settings.attachment_general_inbox)
+    table = Table(title="Where attachments of mails are", title_justify="left")
+    for column in ("attachments", "", "for example"):
+        table.add_column(column, justify="right" if column == "attachments" else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, (f"{line['count']:,}", line["place"], line["for_example"])))
+    console.print(table)
 
 
 def _reasons_table(lines: list[dict[str, Any]]) -> Table:
@@ -101,11 +121,13 @@ def _places(settings: Settings) -> list[tuple[str, str]]:
     ask = f'. {env} && {psql} "${url}" -c'
     files = "select path, size_bytes, modified_at from files order by modified_at desc limit 20"
     tasks = "select name, state, task_type, due_on, updated_at from tasks order by updated_at desc limit 20"
+    mails = "select delivered_at, from_address, subject, snippet from emails order by delivered_at desc limit 20"
     _, port = recorded(settings.state_dir).get(WEBSERVER, (None, settings.dagster_port))
     places = [
         ("Dagster", f"http://{HOST}:{port}/asset-groups"),
         ("Postgres", f'{ask} "{files}"'),
-        *([("Teamwork", f'{ask} "{tasks}"')] if is_connected(settings) else []),
+        *([("Teamwork", f'{ask} "{tasks}"')] if is_teamwork_connected(settings) else []),
+        *([("Missive", f'{ask} "{mails}"')] if is_missive_connected(settings) else []),
         ("S3", f"{settings.s3_endpoint}, bucket {settings.s3_bucket}: originals/<hash>, thumbnails/<hash>.webp"),
     ]
     examples = _ask(settings, "example_preview")

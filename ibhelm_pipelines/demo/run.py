@@ -1,9 +1,9 @@
 """`ibhelm demo`: from nothing to a running office. Generates a NAS or takes the user's own, starts the stack, scans
 and syncs through Dagster, says what arrived and where to look, and stays up.
 
-To the generated NAS belongs a simulated Teamwork. With a folder of the user's own, Teamwork is what the settings say:
-the real one, or none. A scan and a sync are processes of their own session, so that a Ctrl-C reaches them once, through
-us, and before their database is gone.
+To the generated NAS belong a simulated Teamwork and a simulated Missive, whose attachments are put on it. With a folder
+of the user's own, which is only read, both vendors are what the settings say: the real ones, or none. A scan and a sync
+are processes of their own session, so that a Ctrl-C reaches them once, through us, and before their database is gone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,24 +24,39 @@ from rich.console import Console
 from ibhelm_pipelines.demo.closing import print_closing
 from ibhelm_pipelines.demo.office import MARKER
 from ibhelm_pipelines.demo.share import DemoShare, generated_share, own_share
-from ibhelm_pipelines.demo.simulated import LIFE_SECONDS, SimulatedTeamwork
+from ibhelm_pipelines.demo.simulated import SimulatedTeamwork
+from ibhelm_pipelines.demo.simulated_missive import SimulatedMissive
+from ibhelm_pipelines.demo.vendor.lasting import LIFE_SECONDS
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.records import WEBHOOKS, recorded, supervisor_process
 from ibhelm_pipelines.local.storage import Storage
 from ibhelm_pipelines.local.supervisor import Supervisor
 from ibhelm_pipelines.settings import load_settings
-from ibhelm_pipelines.vendors.teamwork import webhooks
-from ibhelm_pipelines.vendors.teamwork.sync import is_connected
+from ibhelm_pipelines.vendors.missive import webhooks as missive_webhooks
+from ibhelm_pipelines.vendors.missive.sync import is_connected as is_missive_connected
+from ibhelm_pipelines.vendors.teamwork import webhooks as teamwork_webhooks
+from ibhelm_pipelines.vendors.teamwork.sync import is_connected as is_teamwork_connected
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from ibhelm_pipelines.settings import Settings
 
 FILES = 600
 EXIT_DIFFERENT, EXIT_STOPPED = 3, 130
 _RECEIVER_PORT = "IBHELM_WEBHOOKS_PORT"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Vendors:
+    """The simulated vendors of a demo."""
+
+    teamwork: SimulatedTeamwork
+    missive: SimulatedMissive
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings that lead a process of ours to them."""
+        return {**self.teamwork.environment, **self.missive.environment}
 
 
 @click.command("demo")
@@ -53,19 +70,20 @@ def demo_command(nas: Path | None, once: bool, files: int) -> None:
     _refuse_a_second(Path(share.state_dir))
     share.remember()
     status = EXIT_STOPPED
-    with _teamwork(share, simulated=nas is None) as teamwork:
-        environment = {**share.environment, **(teamwork.environment if teamwork else {})}
+    with ExitStack() as stack:
+        vendors = _simulated(share, stack) if nas is None else None
+        environment = {**share.environment, **(vendors.environment if vendors else _read_only())}
         share.write_shell_file(environment)
         os.environ.update(environment)  # for this process and all that it starts
-        if teamwork:
+        if vendors:
             os.environ.setdefault(_RECEIVER_PORT, "0")  # a demo had better not fail because of a port that is taken
 
         def show(settings: Settings) -> None:
             nonlocal status
-            status = _fill(console, settings, teamwork)
+            status = _fill(console, settings, vendors)
             if once:
                 raise SystemExit(status)
-            _go_on(console, teamwork)
+            _go_on(console, vendors)
 
         Supervisor(Storage.of_this_installation(), click.echo).run(show)
     raise SystemExit(status)
@@ -84,8 +102,18 @@ def _refuse_a_second(state_dir: Path) -> None:
         )
 
 
-def _teamwork(share: DemoShare, *, simulated: bool) -> AbstractContextManager[SimulatedTeamwork | None]:
-    return SimulatedTeamwork(Path(share.state_dir)) if simulated else nullcontext()
+def _simulated(share: DemoShare, stack: ExitStack) -> _Vendors:
+    state_dir = Path(share.state_dir)
+    return _Vendors(
+        teamwork=stack.enter_context(SimulatedTeamwork(state_dir)),
+        missive=stack.enter_context(SimulatedMissive(state_dir, Path(share.nas_root))),
+    )
+
+
+def _read_only() -> dict[str, str]:
+    """A folder of the user's own is only read, whatever the settings say of attachments."""
+    is_written = load_settings(embedded=False).attachment_inbox == "on"
+    return {"IBHELM_ATTACHMENT_INBOX": "dry-run"} if is_written else {}
 
 
 def _share(console: Console, nas: Path | None, files: int) -> DemoShare:
@@ -95,12 +123,13 @@ def _share(console: Console, nas: Path | None, files: int) -> DemoShare:
             share = generated_share(files, state_dir)
     else:
         share = own_share(nas, state_dir)
-    _explain(share, state_dir)
+    _explain(share, state_dir, is_own=nas is not None)
     return share
 
 
-def _explain(share: DemoShare, state_dir: Path) -> None:
-    click.echo(f"The NAS is {share.nas_root}. It is only read.")
+def _explain(share: DemoShare, state_dir: Path, *, is_own: bool) -> None:
+    written = "" if is_own else ", but for attachments of mails, which are put into folders IBH-INBOX"
+    click.echo(f"The NAS is {share.nas_root}. It is only read{written}.")
     if share.share_marker != MARKER:
         click.echo(
             f"It has no marker file {MARKER}, so its entry {share.share_marker!r} stands for it: as long as that is"
@@ -111,32 +140,45 @@ def _explain(share: DemoShare, state_dir: Path) -> None:
     click.echo(f"For other terminals: . {share.shell_file}")
 
 
-def _fill(console: Console, settings: Settings, teamwork: SimulatedTeamwork | None) -> int:
+def _fill(console: Console, settings: Settings, vendors: _Vendors | None) -> int:
     """Bring everything into the tables, and say what is there; return an exit status, 0 if that is all."""
     statuses = [_run("scan")]
-    if is_connected(settings):
+    if is_teamwork_connected(settings):
         statuses.append(_run("sync", "teamwork", "--full"))  # also what a killed demo took back with it
-    if teamwork is not None:
-        _install_webhooks(settings)
-    if not print_closing(console, settings, teamwork.shown() if teamwork else {}):
+    if is_missive_connected(settings):
+        statuses.append(_run("sync", "missive", "--full"))
+    if vendors is not None:
+        _install_webhooks(settings, vendors.missive)
+    teamwork, missive = (vendors.teamwork.shown(), vendors.missive.shown()) if vendors else ({}, {})
+    if not print_closing(console, settings, teamwork, missive):
         statuses.append(EXIT_DIFFERENT)
     return min(filter(None, statuses), default=0)  # what failed before what is open
 
 
-def _install_webhooks(settings: Settings) -> None:
-    """Let the simulated Teamwork tell our receiver, which is on this machine: nobody else's could be reached."""
+def _install_webhooks(settings: Settings, missive: SimulatedMissive) -> None:
+    """Let the simulated vendors tell our receiver, which is on this machine: nobody else's could be reached."""
     _, port = recorded(settings.state_dir)[WEBHOOKS]
-    url = f"http://{HOST}:{port}/webhooks/teamwork"
-    done = webhooks.install(settings, url)
-    click.echo(f"Teamwork tells of changes by {len(done.made) + len(done.kept)} webhooks to {url}.")
+    url = f"http://{HOST}:{port}/webhooks"
+    teamwork = teamwork_webhooks.install(settings, f"{url}/teamwork")
+    count = len(teamwork.made) + len(teamwork.kept)
+    click.echo(f"Teamwork tells of changes by {count} webhooks to {url}/teamwork.")
+    done = missive_webhooks.install(settings, f"{url}/missive")
+    count = len(done.made) + len(done.kept) + missive.finish_rules(f"{url}/missive")
+    click.echo(f"Missive tells of changes by {count} webhooks to {url}/missive.")
 
 
-def _go_on(console: Console, teamwork: SimulatedTeamwork | None) -> None:
+def _go_on(console: Console, vendors: _Vendors | None) -> None:
     console.print("All of it stays up until Ctrl-C.")
-    if teamwork is not None:
-        url = teamwork.environment["IBHELM_TEAMWORK_URL"]
-        console.print(f"The simulated Teamwork lives on at {url}: one change every {LIFE_SECONDS:.0f} seconds.")
-        teamwork.live(lambda change: click.echo(f"Somebody in Teamwork: {change}"))
+    if vendors is None:
+        return
+    for name, vendor in (("Teamwork", vendors.teamwork), ("Missive", vendors.missive)):
+        url = vendor.environment[f"IBHELM_{name.upper()}_URL"]
+        console.print(f"The simulated {name} lives on at {url}: one change every {LIFE_SECONDS:.0f} seconds.")
+        vendor.live(partial(_tell, name))
+
+
+def _tell(name: str, change: str) -> None:
+    click.echo(f"Somebody in {name}: {change}")
 
 
 def _run(*words: str) -> int:

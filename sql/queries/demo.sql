@@ -62,3 +62,36 @@ select what, array_agg(id) as ids
 from shown
 where id is not null and (project_id is null or project_id not in (select id from hidden))
 group by what;
+
+-- name: missive_shown
+-- The ids of all from Missive that a person sees.
+select what, array_agg(id) as ids
+from (
+    select 'conversations', missive_id from public.conversations where deleted_at is null
+    union all
+    select 'messages', missive_id from public.emails where deleted_at is null
+    union all
+    select 'comments', missive_id from public.email_comments where deleted_at is null
+    union all
+    select 'attachments', missive_id from public.email_attachments where deleted_at is null
+) as shown (what, id)
+where id is not null
+group by what;
+
+-- name: attachments_are
+-- Where attachments of mails are, and why some are nowhere.
+with placed as (
+    select case when inbox_path like %(general)s || '/%%' then 'put into the general inbox ' || %(general)s
+                when inbox_path is not null then 'put into the inbox of their project'
+                when content_hash is not null then 'on the NAS already'
+                when skip_reason is not null then 'left out: ' || skip_reason
+                when planned_path is not null then 'would be put on the NAS (IBHELM_ATTACHMENT_INBOX=dry-run)'
+                else 'in Missive only' end as place,
+           inbox_path, coalesce(inbox_path, planned_path, name) as example
+    from public.email_attachments
+    where deleted_at is null
+)
+select place, count(*) as count, min(example) as for_example
+from placed
+group by place
+order by count(inbox_path) = 0, place like 'left out%%', count desc;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,12 +14,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from ibhelm_pipelines.demo.missive.server import MissiveSimulator
 from ibhelm_pipelines.demo.simulated import LIFE
+from ibhelm_pipelines.demo.simulated_missive import LIFE as MAIL_LIFE
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.local.storage import DATABASE
 
 FILES = 60
+OF_THE_OFFICE = "convert_from(raw_path, 'UTF8') !~ '(^|/)IBH-INBOX/'"
+"""Files that were generated, and not put there from mails."""
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -59,20 +64,23 @@ def test_every_live_file_of_the_office_becomes_a_row_and_no_junk_does(
     ]
     wanted = sorted((line["path"].encode(), line["sha256"]) for line in lines if not line["junk"])
     assert len(wanted) == FILES
-    rows = _rows(state_dir, "select raw_path, content_hash from files where deleted_at is null")
+    rows = _rows(state_dir, f"select raw_path, content_hash from files where deleted_at is null and {OF_THE_OFFICE}")
     assert sorted(rows) == wanted
     shown = {unicodedata.normalize("NFC", raw.decode()) for raw, _ in wanted}
-    assert {path for (path,) in _rows(state_dir, "select path from files")} == shown
+    assert {path for (path,) in _rows(state_dir, f"select path from files where {OF_THE_OFFICE}")} == shown
 
 
 def test_every_content_has_a_result_for_each_step_and_its_defects_are_named(
     first_run: subprocess.CompletedProcess[str], state_dir: Path
 ):
-    missing = """
+    missing = f"""
         select f.path, step from files f cross join unnest(array['store', 'thumbnail', 'text']) step
-        where not exists (select from ops.step_results r where r.content_hash = f.content_hash and r.step = step)"""
+        where {OF_THE_OFFICE} and not exists (
+            select from ops.step_results r where r.content_hash = f.content_hash and r.step = step)"""
     assert _rows(state_dir, missing) == []
-    failed = "select distinct f.name from files f join ops.step_results r using (content_hash) where r.state = 'failed'"
+    failed = f"""
+        select distinct f.name from files f join ops.step_results r using (content_hash)
+        where r.state = 'failed' and {OF_THE_OFFICE}"""
     assert {name for (name,) in _rows(state_dir, failed)} == {"defekt.pdf", "abgebrochen.jpg"}
     assert "The PDF is damaged" in first_run.stdout
 
@@ -113,7 +121,7 @@ def test_every_row_of_the_simulated_teamwork_is_in_the_tables_and_the_closing_ta
     _assert_mirrored(state_dir)
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in first_run.stdout.splitlines()]
     (in_teamwork,) = [row[1:] for row in rows if row[:1] == ["in Teamwork"]]
-    assert [row[1:] for row in rows if row[:1] == ["in the tables"]] == [in_teamwork]
+    assert next(row[1:] for row in rows if row[:1] == ["in the tables"]) == in_teamwork
     assert "0" not in in_teamwork
 
 
@@ -127,9 +135,10 @@ def test_the_projects_of_teamwork_are_those_of_the_nas(first_run: subprocess.Com
 def test_webhooks_are_installed_and_lead_to_the_receiver_of_the_demo(
     first_run: subprocess.CompletedProcess[str], state_dir: Path
 ):
-    found = _rows(state_dir, "select distinct url, is_active from ops.vendor_webhooks")
-    assert [active for _, active in found] == [True]
-    assert f"webhooks to {found[0][0]}." in first_run.stdout
+    found = _rows(state_dir, "select distinct url, is_active from ops.vendor_webhooks order by url desc")
+    assert [(url.rpartition("/")[2], active) for url, active in found] == [("teamwork", True), ("missive", True)]
+    for url, _ in found:
+        assert f"webhooks to {url}." in first_run.stdout
 
 
 def test_the_shell_file_leads_other_terminals_to_the_simulated_teamwork(
@@ -138,12 +147,60 @@ def test_the_shell_file_leads_other_terminals_to_the_simulated_teamwork(
     lines = (state_dir / "demo.sh").read_text(encoding="utf-8")
     for name in ("URL", "TOKEN", "EXCLUDED_PROJECTS", "EXCLUDED_COMPANIES", "WEBHOOK_SECRET"):
         assert f"export IBHELM_TEAMWORK_{name}=" in lines
+    for name in ("MISSIVE_URL", "MISSIVE_TOKEN", "MISSIVE_ALLOWED", "MISSIVE_WEBHOOK_SECRET", "ATTACHMENT_INBOX"):
+        assert f"export IBHELM_{name}=" in lines
+
+
+def _mail_office(state_dir: Path, *, changes: int = 0) -> dict[str, list[dict[str, Any]]]:
+    """The truth about the simulated Missive of a stopped demo, as its file keeps it; it may live on before that."""
+    file = state_dir / "missive.json"
+    with MissiveSimulator(projects=24, conversations=0, files=state_dir / "missive-files") as simulator:
+        simulator.take(json.loads(file.read_text(encoding="utf-8")))
+        if changes:
+            simulator.mutate(seed=1, count=changes, names=MAIL_LIFE)
+            file.write_text(json.dumps(simulator.as_json()), encoding="utf-8")
+        return simulator.truth()
+
+
+def _assert_mail_mirrored(state_dir: Path) -> None:
+    """All that the settings of the demo let in is there: conversations of three teams, or with a label."""
+    truth = _mail_office(state_dir)
+    teams = {row["id"] for row in truth["teams"] if row["name"] in ("Projekte", "Buchhaltung", "Vergabe")}
+    conversations = {
+        row["id"]
+        for row in truth["conversations"]
+        if row["readable"] and not row["guest"] and (row["team"] in teams or row["shared_labels"])
+    }
+    rows = _rows(state_dir, "select missive_id from conversations where deleted_at is null")
+    assert len(conversations) >= 80
+    assert {number for (number,) in rows} == conversations
+    for table, name in (("emails", "messages"), ("email_comments", "comments")):
+        wanted = {row["id"] for row in truth[name] if row["readable"] and row["conversation"] in conversations}
+        rows = _rows(state_dir, f"select missive_id from {table} where deleted_at is null")
+        assert {number for (number,) in rows} == wanted
+
+
+def test_every_mail_of_the_simulated_missive_is_in_the_tables_and_its_attachments_are_on_the_nas(
+    first_run: subprocess.CompletedProcess[str], state_dir: Path
+):
+    _assert_mail_mirrored(state_dir)
+    assert "The two differ" not in first_run.stdout
+    for words in ("What is there of Missive", "put into the inbox of their project", "on the NAS already"):
+        assert words in first_run.stdout
+    put = _rows(state_dir, "select raw_inbox_path, content_hash from email_attachments where inbox_path is not null")
+    assert len(put) >= 20
+    for raw_path, sha256 in put:
+        data = (state_dir / "office" / "nas" / os.fsdecode(raw_path)).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == sha256
+    open_ = "select count(*) from email_attachments where content_hash is null and skip_reason is null"
+    assert _rows(state_dir, f"{open_} and deleted_at is null") == [(0,)]
 
 
 @pytest.fixture(scope="module")
 def second_run(first_run: subprocess.CompletedProcess[str], state_dir: Path) -> subprocess.CompletedProcess[str]:
-    """The same demo once more: its share is away, and its Teamwork lived on."""
+    """The same demo once more: its share is away, and its Teamwork and its Missive lived on."""
     _teamwork_lives_on(state_dir)
+    _mail_office(state_dir, changes=30)
     root = state_dir / "office" / "nas"
     root.rename(root.with_name("away"))
     root.mkdir()
@@ -159,14 +216,16 @@ def test_a_share_that_is_gone_ends_with_a_status_that_tells_and_deletes_nothing(
 ):
     assert second_run.returncode == 1
     assert "not mounted" in second_run.stdout + second_run.stderr
-    assert _rows(state_dir, "select count(*) from files where deleted_at is null") == [(FILES,)]
+    of_the_office = f"select count(*) from files where deleted_at is null and {OF_THE_OFFICE}"
+    assert _rows(state_dir, of_the_office) == [(FILES,)]
+    assert _rows(state_dir, "select count(*) from files where deleted_at is not null") == [(0,)]
 
 
-def test_a_second_demo_goes_on_with_the_same_teamwork_and_has_no_deletion_refused(
+def test_a_second_demo_goes_on_with_the_same_vendors_and_has_no_deletion_refused(
     second_run: subprocess.CompletedProcess[str], state_dir: Path
 ):
     _assert_mirrored(state_dir)
-    assert "Open:" not in second_run.stdout
+    _assert_mail_mirrored(state_dir)
     assert _rows(state_dir, "select sum(refused_deletions) from ops.sync_cursors") == [(0,)]
 
 

@@ -51,7 +51,7 @@ def printed(settings: Settings) -> str:
         ):  # fmt: skip
             connection.execute(FILE, {"name": name, "hash": content, "deleted": deleted})
     console = Console(file=io.StringIO(), width=200)
-    print_closing(console, settings, {})
+    print_closing(console, settings, {}, {})
     return console.file.getvalue()
 
 
@@ -97,7 +97,7 @@ def connected(settings: Settings) -> Settings:
 
 def _closing(settings: Settings, truth: dict[str, set[int]]) -> tuple[bool, str]:
     console = Console(file=io.StringIO(), width=200)
-    return print_closing(console, settings, truth), console.file.getvalue()
+    return print_closing(console, settings, truth, {}), console.file.getvalue()
 
 
 def test_teamwork_and_the_tables_agree_where_both_show_the_same(connected: Settings):
@@ -125,3 +125,51 @@ def test_of_a_real_teamwork_only_the_tables_are_counted(connected: Settings):
 
 def test_without_teamwork_nothing_is_said_of_it(printed: str):
     assert "Teamwork" not in printed
+
+
+MISSIVE = """
+insert into conversations (missive_id, deleted_at) values ('c', null), ('gone', now());
+insert into emails (missive_id, deleted_at) values ('m', null), ('gone', now());
+insert into email_comments (missive_id) values ('k');
+insert into contents (hash, size_bytes) values (repeat('d', 64), 5);
+insert into email_attachments
+    (missive_id, name, missive_email_id, inbox_path, raw_inbox_path, content_hash, skip_reason)
+values ('a', 'Plan.pdf', 'm', 'projekte/A/IBH-INBOX/x/Plan.pdf', 'x', repeat('d', 64), null),
+       ('b', 'Brief.pdf', 'm', 'IBH-INBOX/2026/y/Brief.pdf', 'y', repeat('d', 64), null),
+       ('c', 'Plan.pdf', 'm', null, null, repeat('d', 64), null),
+       ('d', 'logo.png', 'm', null, null, null, 'Logo im Text'),
+       ('e', 'neu.pdf', 'm', null, null, null, null);
+"""
+SHOWN = {"conversations": {"c"}, "messages": {"m"}, "comments": {"k"}, "attachments": set("abcde")}
+
+
+@pytest.fixture
+def with_missive(settings: Settings) -> Settings:
+    with psycopg.connect(settings.require_database_url()) as connection:
+        connection.execute(MISSIVE)
+    return settings.model_copy(update={"missive_token": SecretStr("planted")})
+
+
+def _closing_of_missive(settings: Settings, truth: dict[str, set[str]]) -> tuple[bool, str]:
+    console = Console(file=io.StringIO(), width=200)
+    return print_closing(console, settings, {}, truth), console.file.getvalue()
+
+
+def test_missive_and_the_tables_agree_and_it_is_said_where_attachments_are(with_missive: Settings):
+    agrees, printed = _closing_of_missive(with_missive, SHOWN)
+    assert agrees
+    assert _row(printed, "in Missive", "1", "1", "1", "5")
+    assert _row(printed, "in the tables", "1", "1", "1", "5")
+    assert _row(printed, "1", "put into the inbox of their project", "projekte/A/IBH-INBOX/x/Plan.pdf")
+    assert _row(printed, "1", "put into the general inbox IBH-INBOX", "IBH-INBOX/2026/y/Brief.pdf")
+    assert _row(printed, "1", "on the NAS already", "Plan.pdf")
+    assert _row(printed, "1", "left out: Logo im Text", "logo.png")
+    assert _row(printed, "1", "in Missive only", "neu.pdf")
+    assert "Teamwork" not in printed
+
+
+@pytest.mark.parametrize("messages", [set(), {"m", "gone"}, {"another"}])
+def test_a_lost_or_an_invented_mail_is_a_difference(with_missive: Settings, messages: set[str]):
+    agrees, printed = _closing_of_missive(with_missive, {**SHOWN, "messages": messages})
+    assert not agrees
+    assert "The two differ in messages: `ibhelm sync missive --full` puts that right." in printed

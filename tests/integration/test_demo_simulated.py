@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from ibhelm_pipelines.demo.missive.mutations import MUTATIONS as MAIL_MUTATIONS
 from ibhelm_pipelines.demo.simulated import LIFE, SimulatedTeamwork
+from ibhelm_pipelines.demo.simulated_missive import LIFE as MAIL_LIFE
+from ibhelm_pipelines.demo.simulated_missive import SimulatedMissive
 from ibhelm_pipelines.demo.teamwork.mutations import MUTATIONS
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 
@@ -122,6 +125,79 @@ def test_the_shown_ids_leave_out_what_is_deleted_and_what_stands_in_a_deleted_pr
     assert after["people"] == before["people"]
     for what in ("tasks", "comments", "time entries", "task lists"):
         assert after[what] < before[what]
+
+
+@pytest.fixture
+def nas(tmp_path: Path) -> Path:
+    for number in range(5):
+        folder = tmp_path / "nas" / "projekte" / f"{number}"
+        folder.mkdir(parents=True)
+        (folder / "Plan.txt").write_text(f"Plan {number}", encoding="utf-8")
+    return tmp_path / "nas"
+
+
+def mail_truth(missive: SimulatedMissive) -> dict[str, object]:
+    url = missive.environment["IBHELM_MISSIVE_URL"].removesuffix("/v1")
+    answer: dict[str, object] = requests.get(f"{url}/_simulator/truth", timeout=30).json()
+    return answer
+
+
+def mail_lives(missive: SimulatedMissive, count: int) -> None:
+    url = missive.environment["IBHELM_MISSIVE_URL"].removesuffix("/v1")
+    body = {"seed": 1, "count": count, "names": MAIL_LIFE}
+    requests.post(f"{url}/_simulator/mutate", json=body, timeout=30).raise_for_status()
+
+
+def test_the_next_demo_finds_the_mail_and_its_attachments_as_they_were_though_the_nas_changed(
+    state_dir: Path, nas: Path
+):
+    with SimulatedMissive(state_dir, nas) as first:
+        before = dict(first.environment)
+        mail_lives(first, 40)
+        left, shown = mail_truth(first), first.shown()
+    (nas / "projekte" / "0" / "IBH-INBOX").mkdir()
+    (nas / "projekte" / "0" / "IBH-INBOX" / "A.txt").write_text("came by mail", encoding="utf-8")
+    (nas / "projekte" / "3" / "Plan.txt").write_text("edited", encoding="utf-8")
+    with SimulatedMissive(state_dir, nas) as second:
+        assert second.environment == before
+        assert mail_truth(second) == left
+        assert second.shown() == shown
+
+
+def test_rules_that_are_finished_by_hand_again_and_again_are_each_there_once_and_signed(state_dir: Path, nas: Path):
+    made = {"hooks": {"type": "incoming_email", "url": "http://127.0.0.1:1/webhooks/missive"}}
+    kept: list[list[tuple[str, str]]] = []
+    for port in (1, 1, 2):
+        with SimulatedMissive(state_dir, nas) as missive:
+            environment = missive.environment
+            if not kept:
+                headers = {"Authorization": f"Bearer {environment['IBHELM_MISSIVE_TOKEN']}"}
+                url = f"{environment['IBHELM_MISSIVE_URL']}/hooks"
+                assert requests.post(url, json=made, headers=headers, timeout=30).status_code == 201
+            missive.finish_rules(f"http://127.0.0.1:{port}/webhooks/missive")
+        hooks = json.loads((state_dir / "missive.json").read_text(encoding="utf-8"))["webhooks"]["hooks"]
+        assert {hook["secret"] for hook in hooks} == {environment["IBHELM_MISSIVE_WEBHOOK_SECRET"]}
+        kept.append(sorted((hook["kind"], hook["url"][17]) for hook in hooks))
+    assert kept[0] == kept[1]
+    assert len(kept[2]) == len(kept[0])
+    assert [url for kind, url in kept[2] if kind != "incoming_email"] == ["2"] * (len(kept[2]) - 1)
+
+
+def test_no_personal_mailbox_and_nothing_of_other_teams_is_to_be_shown(state_dir: Path, nas: Path):
+    with SimulatedMissive(state_dir, nas) as missive:
+        truth, shown = missive._simulator.truth(), missive.shown()
+        personal = {row["id"] for row in truth["conversations"] if not row["team"] and not row["shared_labels"]}
+        assert personal
+        assert not personal & shown["conversations"]
+        assert {row["conversation"] for row in truth["messages"] if row["id"] in shown["messages"]} <= shown[
+            "conversations"
+        ]
+        assert "user:" not in missive.environment["IBHELM_MISSIVE_ALLOWED"]
+
+
+def test_what_happens_in_the_mail_by_itself_is_what_webhooks_tell_of():
+    assert set(MAIL_LIFE) <= set(MAIL_MUTATIONS)
+    assert not any(word in name for name in MAIL_LIFE for word in ("delete", "move", "merge", "trash"))
 
 
 def test_an_office_survives_json_row_by_row_and_ids_go_on_where_they_were():

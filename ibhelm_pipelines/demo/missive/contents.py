@@ -142,10 +142,15 @@ def media_type(filename: str) -> tuple[str, str]:
     return media, sub
 
 
-def _nas_files(root: Path, rng: Random) -> list[NasFile]:
+def choose_nas_files(root: Path, rng: Random) -> list[Path]:
+    """Return files below a folder that somebody might have mailed."""
     paths = sorted(path for path in root.rglob("*") if path.is_file() and path.name[0] != ".")
     wanted = [path for path in paths if 0 < path.stat().st_size <= MAX_NAS_FILE_BYTES]
-    chosen = sorted(rng.sample(wanted, min(MAX_NAS_FILES, len(wanted))))
+    return sorted(rng.sample(wanted, min(MAX_NAS_FILES, len(wanted))))
+
+
+def _nas_files(root: Path, rng: Random) -> list[NasFile]:
+    chosen = choose_nas_files(root, rng)
     return [NasFile(path=PurePosixPath(path.relative_to(root)), data=path.read_bytes()) for path in chosen]
 
 

@@ -109,13 +109,19 @@ class Webhooks:
 
     def add(self, *, kind: str, url: str, **values: Any) -> Hook:
         """Make a rule, through the API or in the app; something is posted to see whether anybody is there."""
-        hook = Hook(id=str(UUID(int=self._rng.getrandbits(128), version=4)), kind=kind, url=url, **values)
+        hook = Hook(id=self._new_id(), kind=kind, url=url, **values)
         self.hooks[hook.id] = hook
         validation = self._office.switches.webhook_validation
         if validation != "none":
             body = json_bytes({} if validation == "empty" else {"rule": _rule(hook)})
             self._deliveries.put(_Delivery(hook=hook, body=body, attempts=len(self._retry_seconds)), 0.0)
         return hook
+
+    def _new_id(self) -> str:
+        """An id that no rule has, also none that was kept in a file."""
+        while (number := str(UUID(int=self._rng.getrandbits(128), version=4))) in self.hooks:
+            pass
+        return number
 
     def as_json(self) -> dict[str, Any]:
         """Return the rules in a shape that survives JSON; what was delivered is forgotten."""
