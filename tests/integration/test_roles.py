@@ -75,14 +75,32 @@ def test_readers_read_every_table_of_the_office(owner_database_url: str, role: s
         "delete from files",
         "truncate files",
         "create table mine (n int)",
+        "insert into emails (subject) values ('x')",
+        "update emails set subject = 'x'",
+        "update email_attachments set skip_reason = 'x'",
+        "delete from conversations",
         "select * from ops.scans",
         "select * from ops.migrations",
+        "select * from ops.raw_records",
+        "select * from ops.forgotten",
+        "select * from ops.webhook_deliveries",
+        "select * from ops.health",
     ],
 )
 def test_readers_write_nothing_and_do_not_see_how_the_platform_runs(
     owner_database_url: str, role: str, statement: str
 ) -> None:
     with _as(role, owner_database_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
+        connection.execute(statement)
+
+
+def test_the_office_edits_which_attachments_are_skipped_and_readers_do_not(owner_database_url: str) -> None:
+    statement = "update attachment_skip_rules set is_enabled = false where name = '*.ics'"
+    with _as("ibhelm_nocodb", owner_database_url) as connection:
+        assert connection.execute(statement).rowcount == 1
+        connection.execute("insert into attachment_skip_rules (reason, name) values ('Werbung', '*.gif')")
+        assert connection.execute("delete from attachment_skip_rules where reason = 'Werbung'").rowcount == 1
+    with _as("ibhelm_reader", owner_database_url) as connection, pytest.raises(psycopg.errors.InsufficientPrivilege):
         connection.execute(statement)
 
 

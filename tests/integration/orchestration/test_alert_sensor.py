@@ -20,9 +20,10 @@ from ibhelm_pipelines.definitions import defs
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.settings import Settings
 from resources.failures import dagster_failures
-from resources.lanes import DEEP_TAG, FOLDER_ASSETS, FULL_TAG, SCAN_JOB, TEAMWORK_SYNC_JOB
+from resources.lanes import DEEP_TAG, FOLDER_ASSETS, FULL_TAG, SCAN_JOB
 from resources.partitions import FOLDERS
 from resources.platform import Platform
+from resources.vendors import MISSIVE, TEAMWORK, Vendor
 from sensors.alerts import alerts
 from sensors.run_failures import ASSET_JOB, run_conditions
 
@@ -77,12 +78,16 @@ def asset(name: str, folder: str = "") -> dict[str, Any]:
     }
 
 
-def sync(**config: Any) -> dict[str, Any]:
+def sync(vendor: Vendor = TEAMWORK, **config: Any) -> dict[str, Any]:
     return {
-        "job_name": TEAMWORK_SYNC_JOB,
-        "run_config": {"ops": {"read_teamwork": {"config": config}}},
+        "job_name": vendor.job,
+        "run_config": {"ops": {vendor.op: {"config": config}}},
         "tags": {FULL_TAG: "true"} if config.get("full") else {},
     }
+
+
+def mail(**config: Any) -> dict[str, Any]:
+    return sync(MISSIVE, **config)
 
 
 def test_work_that_fails_again_and_again_is_one_condition(runs: Runs) -> None:
@@ -120,6 +125,16 @@ def test_work_that_fails_again_and_again_is_one_condition(runs: Runs) -> None:
         (asset("teamwork_tasks"), sync(projects=[1]), False),
         (asset("teamwork_tasks"), scan(), False),
         (asset("nas_files", "a"), sync(), False),
+        (mail(), mail(), True),
+        (mail(), sync(), False),
+        (mail(full=True), mail(), False),
+        (mail(months=["2026-05"]), mail(), False),
+        (mail(months=["2026-05"]), mail(months=["2026-05"]), True),
+        (mail(months=["2026-05"]), mail(full=True), True),
+        (asset("missive_directory"), mail(), True),
+        (asset("missive_emails", "2026-05-01"), mail(), False),  # it was to be read again
+        (asset("missive_emails", "2026-05-01"), mail(full=True), True),
+        (asset("email_attachments", "2026-05-01"), mail(full=True), True),
         ({"job_name": "retention"}, {"job_name": "retention"}, True),
         ({"job_name": "retention"}, scan(), False),
     ],

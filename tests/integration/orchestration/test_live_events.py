@@ -344,6 +344,29 @@ class TestRestore:
         daemon.tick_until(Counter({("nas_files", f"projekte/former {n}"): 1 for n in (3, 4)}))
 
 
+def test_what_webhooks_changed_in_missive_is_told_of_its_month_with_the_rows_of_now_and_adds_no_folder(
+    daemon: Daemon,
+) -> None:
+    daemon.execute(
+        "with c as (insert into conversations (missive_id, last_activity_at) values ('c', '2026-05-31 23:59Z')"
+        " returning id) insert into emails (missive_id, conversation_id)"
+        " select m, id from c, (values ('a'), ('b')) as them (m) returning 1"
+    )
+    with connect(daemon.url, application="test") as connection:
+        for month in ("2026-05-01", "1970-01-01", "2222-01-01"):
+            tell(connection, "missive_emails", {month: {"seen": 2, "new": 1}})
+    while not daemon.told:
+        daemon.tick()
+    [event] = daemon.told
+    assert (event.asset_key, event.partition) == (dg.AssetKey("missive_emails"), "2026-05-01"), (
+        "no month that cannot be"
+    )
+    assert {name: value.value for name, value in event.metadata.items()} == {
+        "seen": 2, "new": 1, "dagster/row_count": 2, "via": "live",
+    }  # fmt: skip
+    assert daemon.instance.get_dynamic_partitions(FOLDERS_NAME) == []
+
+
 def test_an_asset_without_folders_is_told_as_a_whole_with_its_row_count_and_adds_no_partition(daemon: Daemon) -> None:
     values = "(1, 'a', null), (2, 'b', now()), (3, 'c', null)"
     daemon.execute(f"insert into tasks (teamwork_id, name, deleted_at) values {values} returning 1")
