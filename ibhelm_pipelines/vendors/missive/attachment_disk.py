@@ -180,14 +180,13 @@ class Folder:
         what = _shown(_join(self.raw_path, name.encode()))
         with translated_disk_errors(what):
             file = os.fdopen(os.open(name, _CREATE, 0o666, dir_fd=self._fd), "wb")
-        try:
+        with ExitStack() as unfinished:
+            unfinished.callback(self.discard, name)
             with translated_disk_errors(what), file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
-        except BaseException:
-            self.discard(name)
-            raise
+            unfinished.pop_all()
 
     def discard(self, name: str) -> None:
         """Remove a file of our own that is not finished."""

@@ -67,7 +67,7 @@ class Downloads:
     ) -> None:
         self._session.close()
 
-    def fetch(self, url: str, *, size: int | None, write: Callable[[bytes], None]) -> Fetched:
+    def fetch(self, url: str, *, size: int | None, write: Callable[[bytes], object]) -> Fetched:
         """Fetch the bytes and hand them over piece by piece.
 
         Args:
@@ -111,7 +111,7 @@ class Downloads:
 class _Sink:
     """Takes the pieces of one body, up to the bytes that it may have."""
 
-    def __init__(self, write: Callable[[bytes], None], max_bytes: int) -> None:
+    def __init__(self, write: Callable[[bytes], object], max_bytes: int) -> None:
         self._write, self._max_bytes = write, max_bytes
         self.digest, self.received = hashlib.sha256(), 0
 
