@@ -1,15 +1,17 @@
 """Plain text out of what people and programs write: what a reader would see of HTML, and what Postgres takes.
 
-Runs of Base64 are dropped: once they swelled the search index to megabytes a document (lesson 24). The parser streams
-and keeps no stack but that of silent elements, so that no depth of nesting harms it.
+Runs of Base64 are dropped: once they swelled the search index to megabytes a document (lesson 24). No stack of elements
+is kept, so that no depth of nesting harms.
 """
 
 from __future__ import annotations
 
+import html
 import re
-from html.parser import HTMLParser
+from collections.abc import Callable
 
-_SILENT = frozenset({"script", "style", "template", "noscript", "svg", "math", "iframe", "object"})
+from ibhelm_pipelines.html_tokens import SILENT, Token, tokens
+
 _BREAKING = frozenset({
     "address", "article", "aside", "blockquote", "br", "dd", "div", "dl", "dt", "fieldset", "figcaption", "footer",
     "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section",
@@ -23,47 +25,47 @@ _SPACES = re.compile(r"[ \t\r\f\v\xa0]+")
 _LINES = re.compile(r" ?\n[ \n]*")
 
 
-class HtmlText(HTMLParser):
-    """Collects visible text; block elements end lines."""
+class HtmlText:
+    """Collects visible text; block elements end lines.
+
+    Attributes:
+        pieces: the text, in the order in which it stands.
+        chars: how much of it there is.
+        title, author: what the page says of itself.
+    """
 
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.pieces: list[str] = []
         self.chars = 0
         self.title: list[str] = []
         self.author: str | None = None
-        self._silent: list[str] = []
         self._in_title = False
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SILENT:
-            self._silent.append(tag)
-        elif tag in _BREAKING:
+    def read(self, source: str, enough: Callable[[], bool] = lambda: False) -> bool:
+        """Read HTML until there is enough of it; return whether it came to its end."""
+        for token in tokens(source, SILENT - {"title"}):
+            if token.tag:
+                self._tag(token)
+            else:
+                self._text(html.unescape(token.text))
+            if enough():
+                return False
+        return True
+
+    def _tag(self, token: Token) -> None:
+        if token.tag in _BREAKING:
             self._add("\n")
-        elif tag in ("td", "th"):
+        elif token.tag in ("td", "th") and not token.end:
             self._add("\t")
-        elif tag == "meta" and dict(attrs).get("name", "") == "author":
-            self.author = dict(attrs).get("content")
-        self._in_title = tag == "title" and not self._silent
+        elif token.tag == "meta" and token.attributes.get("name") == "author":
+            self.author = html.unescape(token.attributes.get("content", "")) or None
+        self._in_title = token.tag == "title" and not token.end
 
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _SILENT:
-            self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._silent:
-            del self._silent[self._silent.index(tag) :]
-        elif tag in _BREAKING:
-            self._add("\n")
-        self._in_title = False
-
-    def handle_data(self, data: str) -> None:
-        if self._silent:
-            return
+    def _text(self, text: str) -> None:
         if self._in_title:
-            self.title.append(data)
+            self.title.append(text)
         else:
-            self._add(without_base64(data))
+            self._add(without_base64(text))
 
     def _add(self, piece: str) -> None:
         self.pieces.append(piece)
@@ -90,9 +92,8 @@ def storable(text: str) -> str:
     return text.replace("\0", "").encode("utf-8", "ignore").decode("utf-8")
 
 
-def html_to_text(html: str) -> str:
+def html_to_text(source: str) -> str:
     """Return what a reader would see of a short piece of HTML: a description, a comment, a mail."""
-    parser = HtmlText()
-    parser.feed(html)
-    parser.close()
-    return tidy("".join(parser.pieces))
+    page = HtmlText()
+    page.read(source)
+    return tidy("".join(page.pieces))

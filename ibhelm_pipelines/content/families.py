@@ -51,8 +51,11 @@ def _refuses(refusal: str) -> dict[ReadStep, Tool]:
     return {"thumbnail": Tool(refusal=f"{refusal}: no preview yet"), "text": Tool(refusal=f"{refusal}: no text yet")}
 
 
-def _reads(thumbnail: str, text: str) -> dict[ReadStep, Tool]:
-    return {"thumbnail": Tool(reader=thumbnail, libraries=("pymupdf",)), "text": Tool(reader=text)}
+def _reads(thumbnail: str, text: str, revision: int = 1) -> dict[ReadStep, Tool]:
+    return {
+        "thumbnail": Tool(reader=thumbnail, revision=revision, libraries=("pymupdf",)),
+        "text": Tool(reader=text, revision=revision),
+    }
 
 
 FAMILIES: dict[str, dict[ReadStep, Tool]] = {
@@ -66,7 +69,7 @@ FAMILIES: dict[str, dict[ReadStep, Tool]] = {
     },
     "text": _reads("text:thumbnail", "text:text"),
     "csv": _reads("text:thumbnail_csv", "text:text"),
-    "html": _reads("markup:html_thumbnail", "markup:html_text"),
+    "html": _reads("markup:html_thumbnail", "markup:html_text", revision=2),
     "xml": _reads("markup:xml_thumbnail", "markup:xml_text"),
     "office": _refuses("Office file ({name})"),
     "mail": _refuses("E-mail file ({name})"),

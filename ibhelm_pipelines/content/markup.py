@@ -1,6 +1,6 @@
 """HTML and XML: the text that a reader would see, without tags, scripts, styles, pictures or other encoded bytes.
 
-Runs inside the sandbox. Both parsers stream, stop at the limits, and never fetch or expand anything: entities that an
+Runs inside the sandbox. Both stop at the limits, and never fetch or expand anything: entities that an
 XML file defines itself are left out, so that a few lines cannot swell to gigabytes. Runs of Base64 are dropped: once
 they swelled the search index to megabytes a document.
 """
@@ -25,7 +25,6 @@ MALFORMED = "The XML is not well-formed"
 MAX_SOURCE_CHARS = 16_000_000
 """Source that is looked through for text; pages beyond this size are dumps."""
 
-PIECE_CHARS = 65_536
 PIECE_BYTES = 65_536
 TIME_SHARE = 0.6
 """Part of the time limit after which reading stops and what there is counts."""
@@ -71,22 +70,18 @@ def xml_text(file: BinaryIO, limits: Limits) -> Outcome:
 class _Page:
     """What was read of an HTML page."""
 
-    def __init__(self, parser: HtmlText, *, truncated: bool) -> None:
-        self.text = tidy("".join(parser.pieces))
+    def __init__(self, page: HtmlText, *, truncated: bool) -> None:
+        self.text = tidy("".join(page.pieces))
         self.truncated = truncated
-        self.facts = Facts(title=fact("".join(parser.title)), author=fact(parser.author))
+        self.facts = Facts(title=fact("".join(page.title)), author=fact(page.author))
 
 
 def _parse_html(file: BinaryIO, limits: Limits, *, max_chars: int) -> _Page:
     source, truncated = read_text(file, MAX_SOURCE_CHARS)
     deadline = time.monotonic() + limits.seconds * TIME_SHARE
-    parser = HtmlText()
-    for start in range(0, len(source), PIECE_CHARS):
-        parser.feed(source[start : start + PIECE_CHARS])
-        if parser.chars > max_chars or time.monotonic() > deadline:
-            return _Page(parser, truncated=True)
-    parser.close()
-    return _Page(parser, truncated=truncated)
+    page = HtmlText()
+    came_to_end = page.read(source, lambda: page.chars > max_chars or time.monotonic() > deadline)
+    return _Page(page, truncated=truncated or not came_to_end)
 
 
 class _XmlText:

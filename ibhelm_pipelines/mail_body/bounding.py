@@ -12,7 +12,7 @@ from __future__ import annotations
 import html
 from collections import Counter
 
-from ibhelm_pipelines.mail_body.tokens import NAME, VOID, Token, tokens
+from ibhelm_pipelines.html_tokens import NAME, VOID, Token, tokens
 
 MAX_DEPTH = 100
 """What nests deeper is shown one below the other."""

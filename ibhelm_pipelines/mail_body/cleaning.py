@@ -15,8 +15,8 @@ import re
 
 import nh3
 
+from ibhelm_pipelines.html_tokens import SILENT, tokens
 from ibhelm_pipelines.mail_body.bounding import bounded
-from ibhelm_pipelines.mail_body.tokens import SILENT, tokens
 
 MAX_UNBOUNDED_CHARS = 50_000
 """What a parser with quadratic corners may be given as it is: the worst found took a second."""

@@ -12,8 +12,8 @@ import unicodedata
 from dataclasses import dataclass
 from urllib.parse import unquote
 
+from ibhelm_pipelines.html_tokens import VOID, Token, tokens
 from ibhelm_pipelines.mail_body.cleaning import ATTRIBUTION_MARKS, QUOTE_MARKS, SIGNATURE_MARKS
-from ibhelm_pipelines.mail_body.tokens import VOID, Token, tokens
 from ibhelm_pipelines.plain_text import without_base64
 
 MAX_LINK_CHARS = 150

@@ -149,7 +149,7 @@ def _state(users: Sequence[Row]) -> str:
 def read_email(row: Row, _site: str) -> Record:
     """Read a message with its body."""
     kind = text(row.get("type")) or "email"
-    body = _body_of(row.get("body") or None, kind)
+    body = _body_of(row.get("body") or None, kind, text(row.get("subject")))
     sender = row.get("from_field") or {}
     message_id = next(iter(_message_ids(row.get("email_message_id"))), None)
     answers, references = _message_ids(row.get("in_reply_to")), _message_ids(row.get("references"))
@@ -177,9 +177,9 @@ def read_email(row: Row, _site: str) -> Record:
 
 
 @lru_cache(maxsize=BULK_BODIES)
-def _body_of(html: str | None, kind: str) -> MailBody:
+def _body_of(html: str | None, kind: str, subject: str | None) -> MailBody:
     """Read a body once for the mail and for its attachments, which are stored right after it."""
-    return read_body(html, kind=kind)
+    return read_body(html, kind=kind, subject=subject)
 
 
 def _body(body: MailBody) -> dict[str, Any]:
@@ -254,9 +254,9 @@ def read_attachment(row: Row, _site: str) -> Record:
 
 def attachments_of_email(row: Row) -> list[dict[str, Any]]:
     """Return what hangs on a message; without the address, which is good for a while only (lesson 33)."""
-    inline = _body_of(row.get("body") or None, text(row.get("type")) or "email").inline_attachment_ids
+    body = _body_of(row.get("body") or None, text(row.get("type")) or "email", text(row.get("subject")))
     return [
-        {**_without_url(each), EMAIL: row["id"], INLINE: identifier(each) in inline}
+        {**_without_url(each), EMAIL: row["id"], INLINE: identifier(each) in body.inline_attachment_ids}
         for each in _unique(mappings(row.get("attachments")))
     ]
 

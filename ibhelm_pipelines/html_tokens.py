@@ -1,8 +1,8 @@
 """The tags and the texts of HTML, in time that grows with its length alone.
 
-Mails come from anybody, and html.parser of Python 3.11 takes a minute for 100 KB of attributes without an end. This
-tokenizer judges nothing: what is to be shown goes through the sanitiser, and this one reads what that wrote, or what is
-too large for it (bounding.py).
+HTML comes from anybody, and html.parser of Python 3.11 takes a minute for 100 KB of attributes without an end, and
+gives up with an AssertionError on some declarations. This tokenizer judges nothing: what is to be shown goes through a
+sanitiser.
 
 Invariant: the texts and the tags are the whole source but for comments and silent elements.
 """
@@ -43,8 +43,13 @@ class Token:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-def tokens(source: str) -> Iterator[Token]:
-    """Yield the tags and the texts of HTML; texts and values still carry their character references."""
+def tokens(source: str, silent: frozenset[str] = SILENT) -> Iterator[Token]:
+    """Yield the tags and the texts of HTML; texts and values still carry their character references.
+
+    Args:
+        source: the HTML, whole.
+        silent: elements of which only the tags are wanted.
+    """
     position = 0
     while position < len(source):
         start = source.find("<", position)
@@ -56,7 +61,7 @@ def tokens(source: str) -> Iterator[Token]:
         if tag := _TAG.match(source, start):
             token = _tag(tag)
             yield token
-            position = _end_of(token.tag, source, tag.end()) if _is_silent(token, tag) else tag.end()
+            position = _end_of(token.tag, source, tag.end()) if _is_silent(token, tag, silent) else tag.end()
         elif comment := _COMMENT.match(source, start):
             position = comment.end()
         else:
@@ -75,9 +80,9 @@ def _tag(match: re.Match[str]) -> Token:
     return token
 
 
-def _is_silent(token: Token, match: re.Match[str]) -> bool:
+def _is_silent(token: Token, match: re.Match[str], silent: frozenset[str]) -> bool:
     closes_itself = token.tag in ("svg", "math") and match[0].endswith("/>")
-    return token.tag in SILENT and not token.end and not closes_itself
+    return token.tag in silent and not token.end and not closes_itself
 
 
 def _end_of(tag: str, source: str, position: int) -> int:
