@@ -191,7 +191,7 @@ def _show(vendor: _Vendor, outcome: SyncOutcome, *, as_json: bool) -> None:
     if outcome.assets:
         console.print(_table(vendor, outcome))
     if outcome.attachments:
-        console.print(_attachments(outcome.attachments))
+        console.print(_attachments(outcome.attachments), soft_wrap=True)
     show_end(console, outcome)
 
 

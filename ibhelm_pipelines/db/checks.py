@@ -43,7 +43,7 @@ class Question:
     patience: Mapping[str, str] = field(default_factory=dict)
     """Parameters that are others when it is asked at any moment."""
     slow: bool = False
-    """Whether it reads every content: a second for 300,000 files, too much for twice a minute."""
+    """Whether it reads every content or mail: a second for 300,000 files, too much for twice a minute."""
 
     def at_any_moment(self) -> Question:
         """Return the question as one asks it while work is under way."""
@@ -253,6 +253,7 @@ MISSIVE_QUESTIONS = (
         " such a conversation in Missive and count; then report it.",
         parameters={"also_due": "true"},
         patience={"also_due": "false"},  # what is due is on its way: missive_conversations_not_read tells when not
+        slow=True,
     ),
     Question(
         name="missive_conversations_not_read",

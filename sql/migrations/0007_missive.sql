@@ -549,8 +549,8 @@ select 'missive',
                         (select count(*) from public.email_comments where deleted_at is null),
                         (select count(*) from public.email_attachments where deleted_at is null and content_hash is not null),
                         (select count(*) from public.email_attachments where deleted_at is null and skip_reason is null))
-                 || coalesce(format('; %s conversations still to be read', nullif((select count(*) from ops.unread_conversations), 0)), '')
-                 || coalesce(format('; %s without all their messages', nullif(s.incomplete, 0)), '') end
+                 || coalesce('; ' || nullif((select count(*) from ops.unread_conversations), 0) || ' conversations still to be read', '')
+                 || coalesce('; ' || nullif(s.incomplete, 0) || ' without all their messages', '') end
 from (
     select bool_and(c.switched_off_at is not null) as is_off, sum(c.refused_deletions) as refused, min(c.synced_at) as since,
            (select count(*) from ops.incomplete_conversations where due_at is null) as incomplete

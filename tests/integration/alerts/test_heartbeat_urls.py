@@ -125,8 +125,9 @@ def test_a_service_that_refuses_or_is_away_is_one_line_of_the_log_and_the_tick_g
 def test_a_setting_that_cannot_be_used_is_a_sentence_without_the_secret(text: str) -> None:
     with pytest.raises(ConfigurationError, match="IBHELM_HEARTBEAT_URLS") as error:
         heartbeat_urls(Settings(_env_file=None, heartbeat_urls=SecretStr(text)))
-    assert "the schedules are quick_scan, deep_scan, teamwork_quick_sync, teamwork_full_sync, daily_retention" in str(
-        error.value
+    assert (
+        "the schedules are quick_scan, deep_scan, teamwork_quick_sync, teamwork_full_sync, missive_quick_sync,"
+        in str(error.value)
     )
     assert "geheim" not in str(error.value)
 

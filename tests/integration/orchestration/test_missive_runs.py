@@ -170,7 +170,8 @@ def test_one_run_makes_the_tables_equal_missive_and_tells_of_each_month_with_its
     assert {month for asset, month in told if asset == "missive_conversations"} == office.months()
     assert told["missive_directory", None]["new"] > 0
     assert office.answers() == {}
-    assert office.health()[0] == "ok"
+    state, detail = office.health()
+    assert (state, detail.startswith("mails of "), ";" in detail) == ("ok", True, False)
 
 
 def test_a_quick_run_tells_only_of_the_month_in_which_something_changed(office: Office) -> None:
