@@ -42,7 +42,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 FILES = 600
-EXIT_DIFFERENT, EXIT_STOPPED = 3, 130
+EXIT_FAILED, EXIT_DIFFERENT, EXIT_STOPPED = 1, 3, 130
+_NO_ATTACHMENTS = {"IBHELM_ATTACHMENT_INBOX": "off"}
 _RECEIVER_PORT = "IBHELM_WEBHOOKS_PORT"
 
 
@@ -143,10 +144,13 @@ def _explain(share: DemoShare, state_dir: Path, *, is_own: bool) -> None:
 def _fill(console: Console, settings: Settings, vendors: _Vendors | None) -> int:
     """Bring everything into the tables, and say what is there; return an exit status, 0 if that is all."""
     statuses = [_run("scan")]
+    is_there = statuses[0] != EXIT_FAILED
     if is_teamwork_connected(settings):
         statuses.append(_run("sync", "teamwork", "--full"))  # also what a killed demo took back with it
     if is_missive_connected(settings):
-        statuses.append(_run("sync", "missive", "--full"))
+        if not is_there:
+            click.echo("Attachments of mails wait until the share is there.")
+        statuses.append(_run("sync", "missive", "--full", **({} if is_there else _NO_ATTACHMENTS)))
     if vendors is not None:
         _install_webhooks(settings, vendors.missive)
     teamwork, missive = (vendors.teamwork.shown(), vendors.missive.shown()) if vendors else ({}, {})
@@ -181,9 +185,10 @@ def _tell(name: str, change: str) -> None:
     click.echo(f"Somebody in {name}: {change}")
 
 
-def _run(*words: str) -> int:
-    """Run a command of ours with its progress on our terminal; return its exit status."""
-    process = subprocess.Popen([sys.executable, "-m", "ibhelm_pipelines.cli", *words], start_new_session=True)
+def _run(*words: str, **settings: str) -> int:
+    """Run a command of ours with its progress on our terminal, and some settings changed; return its exit status."""
+    command = [sys.executable, "-m", "ibhelm_pipelines.cli", *words]
+    process = subprocess.Popen(command, env=os.environ | settings, start_new_session=True)
     try:
         return process.wait()
     except KeyboardInterrupt:
