@@ -56,7 +56,8 @@ def _sync(variables: dict[str, str], *arguments: str) -> subprocess.CompletedPro
 
 
 def _ask(settings: Settings, query: str) -> list[tuple[Any, ...]]:
-    return tables.ask(settings.require_database_url(), query)
+    found: list[tuple[Any, ...]] = tables.ask(settings.require_database_url(), query)
+    return found
 
 
 def test_a_sync_stores_all_and_a_mail_that_is_missing_afterwards_is_open_until_its_month_is_read_again(
