@@ -17,7 +17,7 @@ from missive_office import connected
 from nas_tree import Nas
 from teamwork_office import in_haste
 
-from assets import missive_job
+from assets import job_report, missive_job
 from assets.missive import DESCRIPTIONS
 from ibhelm_pipelines.db.checks import MISSIVE_QUESTIONS
 from ibhelm_pipelines.db.connect import connect
@@ -73,6 +73,15 @@ def test_a_quick_run_tells_only_of_the_month_in_which_something_changed(office: 
     assert {at for _, at in told} == {month}
     assert told["missive_emails", month]["new"] == 1
     assert differences(office.settings, office.missive.truth()) == []
+
+
+def test_what_is_being_read_is_in_the_log_of_the_run(office: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(job_report, "LOG_SECONDS", 0)
+    result = office.sync()
+    lines = [entry.user_message for entry in office.instance.all_logs(result.run_id)]
+    assert "Now: list of conversations (all)" in lines
+    assert any(line.startswith("Now: mails and comments: ") for line in lines)
+    assert any(line.startswith("Now: attachments of ") for line in lines)
 
 
 def test_what_a_run_stored_and_could_not_tell_is_told_by_the_next(office: Desk) -> None:
