@@ -55,7 +55,7 @@ def wanted_conversations(truth: Truth) -> dict[str, Row]:
     def is_wanted(row: Row) -> bool:
         allowed = row["team"] in teams or not labels.isdisjoint(row["shared_labels"])
         allowed = allowed or (row["team"] is None and me in row["users"])
-        return allowed and row["readable"] and not row["guest"] and not row["merged_into"]
+        return allowed and row["readable"] and not row["merged_into"]
 
     return {row["id"]: row for row in truth["conversations"] if is_wanted(row)}
 
@@ -263,7 +263,8 @@ def _comments(ask: Any, truth: Truth, conversations: Mapping[str, Row]) -> list[
                      where m.comment_id = c.id order by 1)
         from email_comments c"""
     wanted = {number: _comment(row) for number, row in _inside(truth, "comments", conversations).items()}
-    keys = list(next(iter(wanted.values()), {}))
+    keys = ("conversation", "body", "author", "created_at", "state", "due_at", "started_at", "closed_at", "team",
+            "assignees", "mentions")  # fmt: skip
     ours = {number: (gone, dict(zip(keys, values, strict=True))) for number, gone, *values in ask(query)}
     return _rows("comment", ours, wanted, {row["id"] for row in truth["comments"]})
 

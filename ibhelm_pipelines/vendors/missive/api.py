@@ -7,12 +7,19 @@ of one second may fill a page by themselves: then the next page begins a second 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from requests.auth import AuthBase
 
-from ibhelm_pipelines.errors import ConfigurationError, VendorMissingError, VendorRequestError, VendorUnavailableError
+from ibhelm_pipelines.errors import (
+    ConfigurationError,
+    VendorForbiddenError,
+    VendorMissingError,
+    VendorRequestError,
+    VendorUnavailableError,
+)
 from ibhelm_pipelines.vendors.budget import Budget
 from ibhelm_pipelines.vendors.http import Answer, VendorClient
 from ibhelm_pipelines.vendors.missive.fields import identifier, seconds
@@ -36,6 +43,8 @@ CONVERSATION_ROWS = (50, 25, 10)
 """The most that the vendor gives at once, and what is asked for where it refuses that: its clients report both."""
 
 CONTENT_ROWS = 10
+SHOWN_TO_GUESTS = {"id", "last_activity_at"}
+
 BULK_IDS = 50
 """So many messages are asked for at once; half of it where that is refused: the vendor states no maximum."""
 
@@ -132,8 +141,17 @@ class Api:
                 pages = self._pages("/conversations", "last_activity_at", {mailbox: True}, self._rows_at_once, until)
             else:
                 break
-        yield first
-        yield from pages
+        for page in chain([first], pages):
+            yield replace(page, rows=[self._whole(row) for row in page.rows])
+
+    def _whole(self, row: Row) -> Row:
+        """Lists show nothing of a conversation in which we are guests; whether its own address does is not said."""
+        if not set(row) <= SHOWN_TO_GUESTS:
+            return row
+        try:
+            return self.conversation(str(identifier(row)))[0]
+        except (VendorMissingError, VendorForbiddenError):
+            return row
 
     def conversation(self, number: str) -> tuple[Row, dt.datetime]:
         """Return a conversation, and when it was asked for; another one where it was merged into that.

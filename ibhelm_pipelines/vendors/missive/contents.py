@@ -167,10 +167,9 @@ class ContentReader:
     def _bury_contents(
         self, emails: Collection[str], comments: Collection[str], read_at: dt.datetime
     ) -> dict[str, Counts]:
-        attachments = self._live_attachments(emails, comments)
+        self._store.bury(ATTACHMENTS, self._live_attachments(emails, comments), read_at)
         return {
-            EMAILS.asset: self._store.bury(EMAILS, emails, read_at)
-            + self._store.bury(ATTACHMENTS, attachments, read_at),
+            EMAILS.asset: self._store.bury(EMAILS, emails, read_at),
             COMMENTS.asset: self._store.bury(COMMENTS, comments, read_at),
         }
 
@@ -269,7 +268,8 @@ class ContentReader:
             rows = [row for row, _ in group]
             attachments = [each for row in rows for each in attachments_of_email(row)]
             counts += self._store.put(EMAILS, rows, read_at)
-            counts += self._put_attachments(attachments, {str(row["id"]) for row in rows}, set(), read_at)
+            failed = self._put_attachments(attachments, {str(row["id"]) for row in rows}, set(), read_at)
+            counts += Counts(failed=failed)
         return counts
 
     def _put_comments(self, listed: _Listed) -> Counts:
@@ -278,13 +278,16 @@ class ContentReader:
         rows = [{**row, CONVERSATION: listed.id} for row in shown]
         counts = self._store.put(COMMENTS, rows, listed.started)
         attachments = [each for row in rows for each in attachments_of_comment(row)]
-        return counts + self._put_attachments(attachments, set(), {str(row["id"]) for row in rows}, listed.started)
+        failed = self._put_attachments(attachments, set(), {str(row["id"]) for row in rows}, listed.started)
+        return counts + Counts(failed=failed)
 
     def _put_attachments(
         self, rows: Sequence[Row], emails: Collection[str], comments: Collection[str], read_at: dt.datetime
-    ) -> Counts:
+    ) -> int:
+        """Store what hangs on these; return how many were not understood."""
         absent = set(self._live_attachments(emails, comments)) - {str(row["id"]) for row in rows}
-        return self._store.put(ATTACHMENTS, rows, read_at) + self._store.bury(ATTACHMENTS, absent, read_at)
+        self._store.bury(ATTACHMENTS, absent, read_at)
+        return self._store.put(ATTACHMENTS, rows, read_at).failed
 
     def _absent_comments(self, listed: _Listed) -> set[str]:
         return set(self._live("live_comments", listed.id)) - {str(identifier(row)) for row in listed.comments}

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ibhelm_pipelines.db.connect import translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.vendors.missive.api import SHOWN_TO_GUESTS
 from ibhelm_pipelines.vendors.missive.fields import identifier, mappings
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.settings import Settings
     from ibhelm_pipelines.vendors.tables import Row
-
-_SHOWN_TO_GUESTS = {"id", "last_activity_at"}
 
 KINDS = {"team": "teams", "label": "labels", "user": "users"}
 
@@ -75,7 +74,7 @@ class Policy:
 
     def allows(self, conversation: Row) -> bool | None:
         """Return whether a conversation may be read; None where we are not shown enough to know."""
-        if set(conversation) <= _SHOWN_TO_GUESTS:
+        if set(conversation) <= SHOWN_TO_GUESTS:
             return None
         team = identifier(conversation.get("team"))
         if team in self.teams or not self.labels.isdisjoint(_ids(conversation.get("shared_labels"))):
