@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ibhelm_pipelines.live.rate_limit import RateLimit
-from ibhelm_pipelines.live.webhook_formats import is_signed, read_missive, read_teamwork
+from ibhelm_pipelines.live.webhook_formats import FORMATS, is_signed, read_missive, read_teamwork
 
 TASK_V2 = {
     "eventCreator": {"id": 7, "firstName": "Ada"},
@@ -189,3 +189,15 @@ def test_the_number_of_remembered_clients_is_bounded_and_the_quietest_is_forgott
     assert len(limit) == 3
     assert limit.wait_seconds("a") > 0, "a was heard of after b"
     assert limit.wait_seconds("b") == 0, "b was forgotten"
+
+
+@pytest.mark.parametrize(
+    ("body", "of_missive"),
+    [
+        (b"{}", True),
+        (as_json({"rule": {"id": "r", "type": "incoming_email"}}), True),
+        (as_json({"rule": {"type": "new_comment"}, "conversation": {"id": "c-1"}}), False),  # that is news: sign it
+    ],
+)
+def test_only_an_unsigned_post_of_missive_that_names_nothing_is_a_trial(body: bytes, of_missive: bool) -> None:
+    assert {form.vendor: form.is_trial({}, body) for form in FORMATS} == {"teamwork": False, "missive": of_missive}

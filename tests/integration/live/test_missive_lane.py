@@ -166,6 +166,35 @@ def test_what_is_not_signed_with_our_secret_is_refused_and_names_nothing(office:
     assert receiver.metric("rejected_total", vendor="missive", reason="wrong_signature") >= 2
 
 
+@pytest.mark.parametrize(
+    ("trial", "key", "prefix"),
+    [("empty", "message", True), ("rule", "latest_message", False), ("none", "latest_message", True)],
+)
+def test_rules_are_believed_however_missive_tries_signs_and_spells(
+    office: Office, receiver: Receiver, trial: str, key: str, prefix: bool
+) -> None:
+    """The trial comes before a person can have set the secret: it is answered well, and nothing is stored."""
+    office.missive.switches = dataclasses.replace(
+        office.missive.switches, webhook_validation=trial, webhook_message_key=key, webhook_signature_prefix=prefix
+    )
+    organization = next(iter(office.missive.office.tables["organizations"]))
+    made = {"url": f"{receiver.url}/webhooks/missive", "organization": organization}
+    hook = office.missive.webhooks.add(kind="incoming_email", **made)
+    assert office.missive.webhooks.settle()
+    assert hook.failures == 0
+    assert office.desk.rows("select count(*) from ops.webhook_deliveries") == [(0,)]
+    office.mail("Ohne Unterschrift")
+    becomes(lambda: hook.failures > 0)
+    assert office.desk.is_empty()
+    del office.missive.webhooks.hooks[hook.id]
+    office.missive.webhooks.add(kind="incoming_email", secret=SECRETS["missive"], **made)
+    conversation = office.mail("Mit Unterschrift")
+    named = "select convert_from(key, 'UTF8') from ops.inbox"
+    becomes(lambda: office.desk.rows(named) == [(conversation,)])
+    assert office.drained().done == 1
+    assert office.has("Mit Unterschrift")
+
+
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(office: Office, tmp_path: Path) -> None:
     conversation, stuck = office.mail("Nach dem Absturz"), threading.Event()
     office.hook(conversation)
