@@ -39,7 +39,9 @@ class Settings(BaseSettings):
 
     state_dir: Path = Field(Path(DEFAULT_STATE_DIR), description="Folder of the embedded services: data, logs, secrets")
 
-    nas_root: Path | None = Field(None, description="Where the NAS share is mounted; read only, but for attachments of mails")
+    nas_root: Path | None = Field(
+        None, description="Where the NAS share is mounted; read only, but for attachments of mails"
+    )
     share_marker: str = Field(
         ".ibhelm-share", description="Path below the NAS root that proves that the share is mounted"
     )

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from killed_child import run_in_child
-from webhook_mailbox import mailbox
 from teamwork_mirror import differences
 from teamwork_office import PLENTY, connected, in_haste
+from webhook_mailbox import mailbox
 
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.switches import Switches
