@@ -266,6 +266,13 @@ MISSIVE_QUESTIONS = (
         patience={"also_waiting": "false"},  # a first reading takes hours, and comes to each of them
     ),
     Question(
+        name="forgetting_unfinished",
+        asset="missive_emails",
+        about="Whoever was to be forgotten is",
+        problem="Of people who were to be forgotten something is left since {since}: {left_over}, {count} in all.",
+        next_step="A run was interrupted. Run `ibhelm forget` for the same address again: it removes the rest.",
+    ),
+    Question(
         name="missive_webhooks_silent",
         asset="missive_conversations",
         about="Missive's webhooks name conversations in which the syncs find something new",

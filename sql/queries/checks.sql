@@ -146,6 +146,17 @@ where a.content_hash is null and a.skip_reason is null and (t.permanent or t.att
 order by t.permanent desc, t.tried_at desc
 limit 100;
 
+-- name: forgetting_unfinished
+select count(*) over (), l.left_over, l.since
+from (
+    select 'what is stored of an address' as left_over, noted_at as since from ops.forgotten where completed_at is null
+    union all
+    select 'an object in S3', noted_at from ops.objects_to_delete
+) as l
+where l.since < now() - interval '1 hour'
+order by l.since
+limit 100;
+
 -- name: attachments_not_found
 select count(*) over (), a.name as attachment, a.inbox_path as path, f.placed_at as since
 from ops.attachment_files f

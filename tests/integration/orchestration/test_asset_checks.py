@@ -125,6 +125,13 @@ TROUBLES = [
         "https://hooks.example.com",
     ),
     Trouble(
+        "forgetting_unfinished",
+        "insert into ops.forgotten (salt, digest, noted_at)"
+        " values (sha256('x'), sha256('y'), '2026-03-01 08:00+00'), (sha256('z'), sha256('y'), now())",
+        "something is left since 2026-03-01 08:00:00+00:00: what is stored of an address, 1 in all.",
+        "`ibhelm forget` for the same address",
+    ),
+    Trouble(
         "attachments_not_saved",
         f"{ATTACHMENT} insert into ops.attachment_attempts (attachment_id, reason, permanent)"
         " select id, 'It is empty.', true from a",
