@@ -100,6 +100,8 @@ class ContentReader:
         self._sql = load_queries("missive")
         self._failures = 0
         self.tally = tally or Tally()
+        self.survivors: set[str] = set()
+        """Conversations into which one was merged that was looked at."""
 
     def read_due(
         self,
@@ -130,6 +132,19 @@ class ContentReader:
         if not self._find(number):
             self._bury(number, asked)
 
+    def look_for(self, numbers: Sequence[str]) -> None:
+        """Ask for each of these; one that cannot be asked for stays as it is, and stops no other.
+
+        Raises: as `Api`, where several in a row cannot be asked for.
+        """
+        for number in numbers:
+            try:
+                self.look(number)
+            except (VendorRequestError, VendorUnavailableError) as error:
+                self._note_failure(number, error)
+            else:
+                self._failures = 0
+
     def _find(self, number: str) -> bool:
         """Store a conversation, or the one that it was merged into; return whether Missive knows it."""
         try:
@@ -149,6 +164,7 @@ class ContentReader:
             survivor = identifier(row)
             if survivor == number or survivor is None:
                 return
+            self.survivors.add(survivor)
             if self._has(survivor):
                 self._run("move_contents", id=number, into=survivor)
                 self._bury(number, read_at)
@@ -176,7 +192,12 @@ class ContentReader:
     def _read(self, due: Sequence[str], *, again: bool) -> None:
         listed = [each for number in due if (each := self._list(number)) is not None]
         for each, bodies in self._with_bodies(listed, again=again):
-            self._store_contents(each, bodies)
+            try:
+                gone = self._gone(each, bodies)
+            except (VendorRequestError, VendorUnavailableError) as error:
+                self._note_failure(each.id, error)
+            else:
+                self._store_contents(each, bodies, gone)
 
     def _list(self, number: str) -> _Listed | None:
         """Return what a conversation holds; None where that cannot be known, which is noted."""
@@ -241,10 +262,13 @@ class ContentReader:
         rows = self._run("known_emails", ids=ids, conversations=[each.id for each in listed])
         return {number: rest for number, *rest in rows}
 
-    def _store_contents(self, listed: _Listed, bodies: _Bodies) -> None:
+    def _gone(self, listed: _Listed, bodies: _Bodies) -> set[str]:
+        """Return which messages of a conversation are not there any more."""
         missing = {number for number in listed.messages if number in bodies and bodies[number] is None}
         vanished = set(self._live("live_emails", listed.id)) - set(listed.messages)
-        gone = missing | {number for number in vanished if self._is_gone(number, listed.id)}
+        return missing | {number for number in vanished if self._is_gone(number, listed.id)}
+
+    def _store_contents(self, listed: _Listed, bodies: _Bodies, gone: Collection[str]) -> None:
         with self._store.writing():
             if not self._has(listed.id):
                 self._put_off(listed.id, "The conversation itself was not stored; see ops.raw_records.error")

@@ -149,7 +149,7 @@ def sync_conversations(settings: Settings, ids: Sequence[str]) -> None:
         reader = ContentReader(api, Gate(store, Policy.of(settings, connection)), told)
         for number in ids:
             reader.look(number)
-        reader.read_due(ids)
+        reader.read_due([*ids, *reader.survivors])
 
 
 class _Sync:
@@ -234,8 +234,7 @@ class _Sync:
         unlisted = [number for (number,) in self._run("unlisted", since=since)]
         live = self._store.count_live(CONVERSATIONS.table)
         beyond = is_beyond_belief(self._settings, vanished=len(unlisted), live=live) and not confirm_deletions
-        for number in [] if beyond else unlisted:
-            reader.look(number)
+        reader.look_for([] if beyond else unlisted)
         refused = len(unlisted) if beyond else 0
         self._run("note_refused", resource=f"conversations {MAILBOXES[0]}", refused=refused)
         self._refused += refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import replace
 from math import ceil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 import tables
@@ -324,26 +324,24 @@ def test_so_many_that_vanish_at_once_are_not_believed_until_a_person_says_so(
     assert differences(here, missive.truth()) == []
 
 
+@pytest.mark.parametrize("survivor", ["target", "other", "new"])
 def test_a_merged_conversation_leads_to_the_one_that_holds_its_mails(
-    settings: Settings, missive: MissiveSimulator
+    settings: Settings, missive: MissiveSimulator, survivor: Literal["target", "other", "new"]
 ) -> None:
     here = connected(settings, missive)
     sync(here)
-    one, other = (
-        missive.office.tables["conversations"][each]
-        for each in sorted(row["id"] for row in wanted_conversations(missive.truth()).values() if row["team"])[:2]
-    )
+    wanted = sorted(row["id"] for row in wanted_conversations(missive.truth()).values() if row["team"])[:2]
     ids = dict(ask(here, "select missive_id, id from emails"))
-    actions.merge(missive.office, one, other)
-    sync_conversations(here, [one["id"]])
-    [(survivor, gone)] = ask(
+    missive.switches = replace(missive.switches, merge_survivor=survivor)
+    actions.merge(missive.office, *(missive.office.tables["conversations"][each] for each in wanted))
+    sync_conversations(here, wanted)
+    merged = ask(
         here,
-        """select s.missive_id, c.deleted_at is not null
-           from conversations c join conversations s on s.id = c.merged_into_id where c.missive_id = any(%s)""",
-        [one["id"], other["id"]],
+        """select s.missive_id, c.deleted_at is not null, s.deleted_at is null
+           from conversations c join conversations s on s.id = c.merged_into_id""",
     )
-    assert gone
-    assert survivor in (one["id"], other["id"])
+    assert len(merged) == (2 if survivor == "new" else 1)
+    assert {each[1:] for each in merged} == {(True, True)}
     assert differences(here, missive.truth()) == []
     assert dict(ask(here, "select missive_id, id from emails")) == ids
 
@@ -439,6 +437,30 @@ def test_a_body_that_cannot_be_read_keeps_back_its_own_conversation_only(
         ]
         wanted = wanted_conversations(missive.truth())
         assert stored == sum(each["conversation"] in wanted for each in readable)
+
+
+def test_what_vanished_and_cannot_be_asked_for_stays_and_stops_nothing_else(
+    settings: Settings, missive: MissiveSimulator
+) -> None:
+    with proxy(missive.url.removesuffix("/v1")) as way:
+        here = connected(settings, missive, missive_url=f"{way.url}/v1")
+        sync(here)
+        row, other = [each for each in wanted_conversations(missive.truth()).values() if each["messages_count"] > 1][:2]
+        actions.delete_conversation(missive.office, missive.office.tables["conversations"][row["id"]])
+        [mail, *_] = missive.office.inside("messages", other["id"])
+        actions.delete_message(missive.office, mail)
+        missive.mutate(seed=9, count=2, names=["new mail"])
+        doubtful = (f"/v1/conversations/{row['id']}", f"/v1/messages/{mail['id']}")
+        way.before = lambda asked: Given(500, b"oops") if asked.path in doubtful else None
+        sync(here, full=True)
+        assert len(differences(here, missive.truth())) > 0
+        live = ask(here, "select deleted_at is null from conversations where missive_id = %s", row["id"])
+        assert live == [(True,)], "nobody knows whether it is gone"
+        newest = max(each["delivered_at"] for each in missive.truth()["messages"] if each["readable"])
+        assert ask(here, "select extract(epoch from max(delivered_at))::bigint from emails") == [(newest,)]
+        way.calm()
+        sync(here, full=True)
+        assert differences(here, missive.truth()) == []
 
 
 def test_a_missive_that_is_down_ends_the_sync_and_loses_nothing(settings: Settings, missive: MissiveSimulator) -> None:
