@@ -143,6 +143,12 @@ class Store:
             self._tell_of(kind, counts)
         return counts
 
+    def now(self) -> dt.datetime:
+        """Return the time by Postgres' clock, which orders the readings of all processes."""
+        with translated_errors():
+            [(now,)] = self.connection.execute("select clock_timestamp()").fetchall()
+        return now  # type: ignore[no-any-return]  # by the statement
+
     def count_live(self, table: Table) -> int:
         """Return how many rows there are that are not deleted."""
         with translated_errors():

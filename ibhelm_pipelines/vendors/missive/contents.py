@@ -128,7 +128,7 @@ class ContentReader:
 
         Raises: as `Api`.
         """
-        asked = self._now()
+        asked = self._store.now()
         if not self._find(number):
             self._bury(number, asked)
 
@@ -201,7 +201,7 @@ class ContentReader:
 
     def _list(self, number: str) -> _Listed | None:
         """Return what a conversation holds; None where that cannot be known, which is noted."""
-        started = self._now()
+        started = self._store.now()
         try:
             messages, comments = self._api.messages_of(number), self._api.comments_of(number)
         except VendorMissingError:
@@ -348,11 +348,6 @@ class ContentReader:
         for asset, each in counts.items():
             self.tally.add(asset, row[0], each)
         self._told(row[0], counts)
-
-    def _now(self) -> dt.datetime:
-        with translated_errors():
-            [(now,)] = self._store.connection.execute("select clock_timestamp()").fetchall()
-        return now  # type: ignore[no-any-return]  # by the statement
 
     def _run(self, name: str, **values: Any) -> Any:
         with translated_errors():

@@ -17,7 +17,6 @@ from ibhelm_pipelines.vendors.store import Counts
 from ibhelm_pipelines.vendors.vanishing import is_beyond_belief
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Callable, Iterable, Iterator
 
     from ibhelm_pipelines.settings import Settings
@@ -48,7 +47,7 @@ class DirectoryReader:
             yield from self._api.directory(CONTACTS.path, {"contact_book": identifier(book)})
 
     def _read(self, resource: Resource, pages: Callable[[], Iterator[Page]]) -> None:
-        began = self._now()
+        began = self._store.now()
         seen, count = self._put(resource, pages())
         unseen = self._unseen(resource, seen)
         if count > 1 and (unseen or self._full):
@@ -80,8 +79,3 @@ class DirectoryReader:
         live = self._store.count_live(resource.table)
         beyond = not self._confirmed and is_beyond_belief(self._settings, vanished=vanished, live=live)
         return vanished if beyond else 0
-
-    def _now(self) -> dt.datetime:
-        with translated_errors():
-            [(now,)] = self._store.connection.execute("select clock_timestamp()").fetchall()
-        return now  # type: ignore[no-any-return]  # by the statement

@@ -108,7 +108,7 @@ class Sweep:
             self._run("drop_gaps")
             gaps = []
         floor = None if full or watermark is None else watermark - OVERLAP
-        top = Gap(opened_at=self._now(), full=full, floor=floor, ceiling=None, scope=self._scope)
+        top = Gap(opened_at=self._store.now(), full=full, floor=floor, ceiling=None, scope=self._scope)
         for gap in [top, *gaps]:
             self._read(gap)
         self._run("finish", full_at=None, scope=None)
@@ -147,11 +147,6 @@ class Sweep:
     def _gaps(self) -> list[Gap]:
         names = ("opened_at", "full", "floor", "ceiling", "scope")
         return [Gap(**dict(zip(names, row, strict=True))) for row in self._run("gaps").fetchall()]
-
-    def _now(self) -> dt.datetime:
-        with translated_errors():
-            [(now,)] = self._store.connection.execute("select clock_timestamp()").fetchall()
-        return now  # type: ignore[no-any-return]  # by the statement
 
     def _run(self, name: str, **values: Any) -> Any:
         with translated_errors():

@@ -169,7 +169,7 @@ class Reader:
             self._find_parents(resource)
 
     def _read_one(self, resource: Resource, number: int) -> None:
-        read_at = self._now()
+        read_at = self._store.now()
         try:
             page = self._api.one(resource, number)
         except VendorMissingError:
@@ -237,7 +237,7 @@ class Reader:
             [(live,)] = self._store.connection.execute(statements.count_live(resource.table)).fetchall()
         if not confirm_deletions and is_beyond_belief(self._settings, vanished=len(unseen), live=live):
             return [], None, len(unseen)
-        read_at = self._now()
+        read_at = self._store.now()
         gone = [number for number in unseen if self._is_gone(resource, number, progress)]
         return gone, read_at, 0
 
@@ -297,11 +297,6 @@ class Reader:
         }
         self._gate.remember(resource)
         self._store.connection.execute(self._sql["move_cursor"], values)
-
-    def _now(self) -> dt.datetime:
-        with translated_errors():
-            [(now,)] = self._store.connection.execute("select clock_timestamp()").fetchall()
-        return now  # type: ignore[no-any-return]  # by the statement
 
 
 class _Query:
