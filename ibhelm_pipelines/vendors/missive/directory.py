@@ -6,6 +6,7 @@ is read twice where everything is to be found, or something is gone; nothing of 
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.db.connect import translated_errors
@@ -38,7 +39,7 @@ class DirectoryReader:
     def read(self) -> None:
         """Read all lists; raises what `Api` raises, and leaves what was read."""
         for resource in DIRECTORY:
-            self._read(resource, lambda resource=resource: self._api.directory(resource.path))  # type: ignore[misc]
+            self._read(resource, partial(self._api.directory, resource.path))
         self._read(CONTACTS, self._contacts)
 
     def _contacts(self) -> Iterator[Page]:

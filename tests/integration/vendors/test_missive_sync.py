@@ -172,7 +172,9 @@ def test_a_sweep_that_breaks_off_in_the_list_asks_for_the_rest_and_for_what_is_n
     monkeypatch.setattr(api, "CONVERSATION_ROWS", (5,))
     with proxy(missive.url.removesuffix("/v1")) as way:
         here = connected(settings, missive, missive_url=f"{way.url}/v1")
-        listings = lambda: [each for each in way.asked if each.path == "/v1/conversations" and "all=" in each.query]  # noqa: E731
+
+        def listings() -> list[Asked]:
+            return [each for each in way.asked if each.path == "/v1/conversations" and "all=" in each.query]
 
         def before(asked: Asked) -> Given | None:
             return Given(400, b"{}") if len(listings()) == 3 and asked.path == "/v1/conversations" else None
