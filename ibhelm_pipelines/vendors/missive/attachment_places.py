@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.folding import folded
 from ibhelm_pipelines.vendors.missive.attachment_names import mail_folder
 
 if TYPE_CHECKING:
@@ -30,15 +31,6 @@ _YEAR = re.compile(r"(19|20)\d\d")
 _WORD = re.compile(r"[^\W_]+")
 _MIN_DIGITS = 4
 """Shorter numbers stand in too many subjects: rooms, cost groups, amounts."""
-
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue"})
-
-
-def folded(text: str) -> str:
-    """Return what is compared: NFC, without regard to case, umlauts written out, spaces as one."""
-    lowered = unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
-    return " ".join(lowered.translate(_UMLAUTS).split())
-
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:

@@ -1,0 +1,1 @@
+"""`ibhelm web`: a small read-only gateway from browsers to previews and originals (docs/web.md)."""
