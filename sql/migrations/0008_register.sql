@@ -34,10 +34,12 @@ create table public.locations (
     level text check (level <> ''),
     room text check (room <> ''),
     parent_id bigint references public.locations (id) on delete cascade,
+    is_manual boolean not null default true,
     unique nulls not distinct (project_id, building, level, room)
 );
 create index locations_parent on public.locations (parent_id);
 comment on table public.locations is 'Places in the buildings of a project: building, level, room';
+comment on column public.locations.is_manual is 'Made by a person; what rules found goes with its last link';
 comment on column public.locations.room is 'Of a building without levels, too: then level is empty';
 
 create table public.folder_mappings (
@@ -104,18 +106,21 @@ comment on column public.link_rules.confidence is 'How sure a link by this rule 
 create table public.file_cost_groups (
     file_id bigint not null references public.files (id) on delete cascade,
     cost_group_id bigint not null references public.cost_groups (id),
-    source text not null default 'person' check (source in ('rule', 'tag', 'path', 'text', 'person')),
+    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
     confidence numeric(3, 2) not null default 1,
     primary key (file_id, cost_group_id)
 );
 create index file_cost_groups_cost_group on public.file_cost_groups (cost_group_id);
+comment on column public.file_cost_groups.source is 'path (folders and name of a file), tag (or label), text (or subject), person; the same in the other tables of links';
+comment on column public.file_cost_groups.rule is 'Which rule of link_rules decided';
+comment on column public.file_cost_groups.confidence is 'How sure it is, 0 to 1';
 comment on table public.file_cost_groups is 'Which file belongs to which cost group';
 
 create table public.file_locations (
     file_id bigint not null references public.files (id) on delete cascade,
     location_id bigint not null references public.locations (id) on delete cascade,
-    source text not null default 'person' check (source in ('rule', 'tag', 'path', 'text', 'person')),
+    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
     confidence numeric(3, 2) not null default 1,
     primary key (file_id, location_id)
@@ -126,7 +131,7 @@ comment on table public.file_locations is 'Which file belongs to which place';
 create table public.task_cost_groups (
     task_id bigint not null references public.tasks (id) on delete cascade,
     cost_group_id bigint not null references public.cost_groups (id),
-    source text not null default 'person' check (source in ('rule', 'tag', 'path', 'text', 'person')),
+    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
     confidence numeric(3, 2) not null default 1,
     primary key (task_id, cost_group_id)
@@ -137,7 +142,7 @@ comment on table public.task_cost_groups is 'Which task belongs to which cost gr
 create table public.task_locations (
     task_id bigint not null references public.tasks (id) on delete cascade,
     location_id bigint not null references public.locations (id) on delete cascade,
-    source text not null default 'person' check (source in ('rule', 'tag', 'path', 'text', 'person')),
+    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
     confidence numeric(3, 2) not null default 1,
     primary key (task_id, location_id)
@@ -148,7 +153,7 @@ comment on table public.task_locations is 'Which task belongs to which place';
 create table public.conversation_projects (
     conversation_id bigint not null references public.conversations (id) on delete cascade,
     project_id bigint not null references public.projects (id) on delete cascade,
-    source text not null default 'person' check (source in ('rule', 'tag', 'path', 'text', 'person')),
+    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
     confidence numeric(3, 2) not null default 1,
     primary key (conversation_id, project_id)
@@ -159,7 +164,7 @@ comment on table public.conversation_projects is 'Which conversation belongs to 
 create table public.conversation_cost_groups (
     conversation_id bigint not null references public.conversations (id) on delete cascade,
     cost_group_id bigint not null references public.cost_groups (id),
-    source text not null default 'person' check (source in ('rule', 'tag', 'path', 'text', 'person')),
+    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
     confidence numeric(3, 2) not null default 1,
     primary key (conversation_id, cost_group_id)
@@ -170,7 +175,7 @@ comment on table public.conversation_cost_groups is 'Which conversation belongs 
 create table public.conversation_locations (
     conversation_id bigint not null references public.conversations (id) on delete cascade,
     location_id bigint not null references public.locations (id) on delete cascade,
-    source text not null default 'person' check (source in ('rule', 'tag', 'path', 'text', 'person')),
+    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
     confidence numeric(3, 2) not null default 1,
     primary key (conversation_id, location_id)
@@ -264,4 +269,14 @@ grant update (project_id, document_type_id, note) on public.files to ibhelm_noco
 grant update (note) on public.projects to ibhelm_nocodb;
 grant update (aliases) on public.cost_groups to ibhelm_nocodb;
 grant insert, update, delete on public.document_types, public.folder_mappings, public.link_rules to ibhelm_nocodb;
+grant insert (project_id, building, level, room), delete on public.locations to ibhelm_nocodb;
 grant insert, update, delete on public.link_decisions to ibhelm_nocodb;
+
+create table ops.register_runs (
+    id bigint generated always as identity primary key,
+    started_at timestamptz not null,
+    finished_at timestamptz not null,
+    counts jsonb not null default '{}'
+);
+create index register_runs_finished on ops.register_runs (finished_at);
+comment on table ops.register_runs is 'Each time that all links were recomputed: how many items there are, and how many of them have which link';

@@ -1,0 +1,125 @@
+"""The names of projects and folders: the number in front, and the rest.
+
+Substrings prove nothing (lesson 15): names are compared whole, folded, and numbers with their boundaries.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ibhelm_pipelines.folding import folded, words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_NUMBER = r"[0-9]+(?:[-./_][0-9]+)*(?![^\W_])(?![-./_][0-9])"
+_AT_START = re.compile(rf"({_NUMBER})")
+_ANYWHERE = re.compile(rf"(?<![^\W_])(?<![0-9][-./_])({_NUMBER})(?=[\W_]*([^\W_]*))")
+_SEPARATORS = re.compile(r"[-./_]")
+_YEAR = re.compile(r"(19|20)\d\d")
+_MIN_DIGITS = 3
+"""Of a number in front of a name: 01 and 00 order the folders of an office, they number no project."""
+_MIN_DIGITS_ANYWHERE = 4
+"""Shorter numbers stand in too many subjects: rooms, cost groups, amounts."""
+_MIN_WORDS = 2
+"""Of a name that is looked for within a subject: one word alone (Umbau, Labor) stands in too many."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Name:
+    """A name as it is compared.
+
+    Attributes:
+        number: that it begins with, as 2301 or 2301.2; empty where it begins with none.
+        rest: words after the number.
+    """
+
+    number: str
+    rest: tuple[str, ...]
+
+
+def read_name(text: str) -> Name:
+    """Take a name apart."""
+    start = _AT_START.match(folded(text))
+    number = _SEPARATORS.sub(".", start[1]) if start else ""
+    if start is None or sum(map(str.isdigit, number)) < _MIN_DIGITS:
+        return Name(number="", rest=words(text))
+    return Name(number=number, rest=words(folded(text)[start.end() :]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A project as it is looked for: its name in Teamwork, and those of its folders."""
+
+    id: int
+    names: tuple[str, ...]
+
+
+class ProjectNames:
+    """Finds the project that a name or a text names without doubt.
+
+    Args:
+        projects: the live ones.
+    """
+
+    def __init__(self, projects: Iterable[Project]) -> None:
+        self._by_number: dict[str, set[int]] = defaultdict(set)
+        self._by_name: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        self._by_rest: dict[tuple[str, ...], set[int]] = defaultdict(set)
+        self._numbers: dict[int, set[str]] = defaultdict(set)
+        self._next_words: dict[int, set[str]] = defaultdict(set)
+        for project in projects:
+            for text in project.names:
+                self._add(project.id, text)
+
+    def _add(self, project: int, text: str) -> None:
+        name = read_name(text)
+        self._by_name[words(text)].add(project)
+        if name.rest:
+            self._by_rest[name.rest].add(project)
+            self._next_words[project].add(name.rest[0])
+        if name.number:
+            self._by_number[name.number].add(project)
+            self._numbers[project].add(name.number)
+
+    def with_number(self, number: str) -> set[int]:
+        """Return the projects with this number."""
+        return self._by_number.get(number, set())
+
+    def named(self, text: str) -> set[int]:
+        """Return the projects whose whole name this is; of name and text only one need have a number."""
+        name = read_name(text)
+        rests = self._by_rest.get(name.rest, set()) if name.rest else set()
+        unlike = {each for each in rests if name.number and self._numbers[each] - {name.number}}
+        return self._by_name.get(words(text), set()) | (rests - unlike)
+
+    def numbered_in(self, text: str) -> set[int]:
+        """Return the projects whose number stands in a text by itself; a year proves nothing without the name."""
+        found: set[int] = set()
+        for written, next_word in _ANYWHERE.findall(folded(text)):
+            number = _SEPARATORS.sub(".", written)
+            if sum(map(str.isdigit, number)) >= _MIN_DIGITS_ANYWHERE:
+                found |= {
+                    project
+                    for project in self.with_number(number)
+                    if not _YEAR.fullmatch(number) or (next_word and next_word in self._next_words[project])
+                }
+        return found
+
+    def named_in(self, text: str) -> set[int]:
+        """Return the projects whose name without its number stands in a text, word for word, as a whole."""
+        said = words(text)
+        found: dict[tuple[str, ...], set[int]] = {}
+        for start in range(len(said)):
+            for end in range(start + _MIN_WORDS, len(said) + 1):
+                if projects := self._by_rest.get(said[start:end]):
+                    found[said[start:end]] = projects
+        longest = {name for name in found if not any(name != other and _contains(other, name) for other in found)}
+        return set().union(*(found[name] for name in longest))
+
+
+def _contains(longer: tuple[str, ...], shorter: tuple[str, ...]) -> bool:
+    return any(longer[at : at + len(shorter)] == shorter for at in range(len(longer) - len(shorter) + 1))
