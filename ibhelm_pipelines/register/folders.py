@@ -82,4 +82,6 @@ def _why_none(number: str, numbered: int, named: int) -> str:
         return f"Die Nummer {number} haben mehrere Projekte"
     if named > 1:
         return "Diesen Namen haben mehrere Projekte"
-    return f"Kein Projekt mit der Nummer {number}, keines mit diesem Namen" if number else "Kein Projekt mit diesem Namen"
+    return (
+        f"Kein Projekt mit der Nummer {number}, keines mit diesem Namen" if number else "Kein Projekt mit diesem Namen"
+    )

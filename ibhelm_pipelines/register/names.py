@@ -15,9 +15,10 @@ from ibhelm_pipelines.folding import folded, words
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_NUMBER = r"[0-9]+(?:[-./_][0-9]+)*(?![^\W_])(?![-./_][0-9])"
+_NUMBER = r"[0-9]+(?:[-./_][0-9]+)*(?![^\W_])(?![-./_,:][0-9])"
+_UNIT = r"(?!\s*(?:€|%|(?:eur|euro|uhr|kw|kwh|w|mm|m|m2|m3|m²|m³|l|kg|t|st|stk|stueck)(?![^\W_])))"
 _AT_START = re.compile(rf"({_NUMBER})")
-_ANYWHERE = re.compile(rf"(?<![^\W_])(?<![0-9][-./_])({_NUMBER})(?=[\W_]*([^\W_]*))")
+_ANYWHERE = re.compile(rf"(?<![^\W_])(?<![0-9][-./_,:])({_NUMBER}){_UNIT}(?=[\W_]*([^\W_]*))")
 _SEPARATORS = re.compile(r"[-./_]")
 _YEAR = re.compile(r"(19|20)\d\d")
 _MIN_DIGITS = 3
@@ -74,6 +75,7 @@ class ProjectNames:
         for project in projects:
             for text in project.names:
                 self._add(project.id, text)
+        self._longest = max(map(len, self._by_rest), default=0)
 
     def _add(self, project: int, text: str) -> None:
         name = read_name(text)
@@ -110,15 +112,18 @@ class ProjectNames:
         return found
 
     def named_in(self, text: str) -> set[int]:
-        """Return the projects whose name without its number stands in a text, word for word, as a whole."""
+        """Return the projects whose name without its number stands in a text, word for word, as a whole.
+
+        A name that several projects share names none of them.
+        """
         said = words(text)
         found: dict[tuple[str, ...], set[int]] = {}
         for start in range(len(said)):
-            for end in range(start + _MIN_WORDS, len(said) + 1):
+            for end in range(start + _MIN_WORDS, min(len(said), start + self._longest) + 1):
                 if projects := self._by_rest.get(said[start:end]):
                     found[said[start:end]] = projects
         longest = {name for name in found if not any(name != other and _contains(other, name) for other in found)}
-        return set().union(*(found[name] for name in longest))
+        return {next(iter(found[name])) for name in longest if len(found[name]) == 1}
 
 
 def _contains(longer: tuple[str, ...], shorter: tuple[str, ...]) -> bool:

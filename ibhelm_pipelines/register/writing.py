@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 ItemKind = Literal["file", "task", "conversation"]
 Target = Literal["project", "cost_group", "location"]
-Source = Literal["path", "tag", "text"]
 
 BRIDGES: dict[ItemKind, tuple[Target, ...]] = {
     "file": ("cost_group", "location"),
@@ -35,12 +34,10 @@ class Link:
 
     Attributes:
         rule: the name of the rule that decided.
-        source: what it read.
         confidence: 0 to 1.
     """
 
     rule: str
-    source: Source
     confidence: float
 
 
@@ -60,57 +57,52 @@ def write_links(
         ids: the items, those without a link included (lesson 9).
         links: by ids of item and target.
     """
-    rows = [
-        {"item_id": item_id, "target_id": target_id, **vars(link)} for (item_id, target_id), link in links.items()
-    ]
+    rows = [{"item_id": item_id, "target_id": target_id, **vars(link)} for (item_id, target_id), link in links.items()]
     values = {"item": item, "target": target, "ids": list(ids), "links": Jsonb(rows)}
     dropped = connection.execute(_drop(item, target), values).rowcount
     return dropped + connection.execute(_put(item, target), values).rowcount
 
 
-_WANTED = """
-    wanted as (
-        select r.item_id, r.target_id, r.source, r.rule, r.confidence
-        from jsonb_to_recordset(%(links)s) as r (item_id bigint, target_id bigint, source text, rule text, confidence numeric(3, 2))
-        where not exists (
-            select from public.link_decisions d
-            where d.item = %(item)s and d.item_id = r.item_id and d.target = %(target)s and d.target_id = r.target_id
-        )
+# Both statements hold the derived links that no person decided on, and those that persons made.
+_DROP = """
+    with wanted as (
+        select r.item_id, r.target_id from jsonb_to_recordset(%(links)s) as r (item_id bigint, target_id bigint)
+        where (r.item_id, r.target_id) not in (select item_id, target_id from public.link_decisions
+                                               where item = %(item)s and target = %(target)s and item_id = any(%(ids)s))
         union all
-        select d.item_id, d.target_id, 'person', null, 1
-        from public.link_decisions d join {targets} t on t.id = d.target_id
-        where d.item = %(item)s and d.target = %(target)s and d.is_linked and d.item_id = any(%(ids)s)
+        select item_id, target_id from public.link_decisions
+        where item = %(item)s and target = %(target)s and item_id = any(%(ids)s) and is_linked
     )
+    delete from {bridge} b
+    where b.{item} = any(%(ids)s)
+      and not exists (select from wanted w where w.item_id = b.{item} and w.target_id = b.{target})
+"""
+_PUT = """
+    with wanted as (
+        select r.item_id, r.target_id, r.rule, r.confidence
+        from jsonb_to_recordset(%(links)s) as r (item_id bigint, target_id bigint, rule text, confidence numeric(3, 2))
+        where (r.item_id, r.target_id) not in (select item_id, target_id from public.link_decisions
+                                               where item = %(item)s and target = %(target)s and item_id = any(%(ids)s))
+        union all
+        select d.item_id, d.target_id, null, 1
+        from public.link_decisions d join {targets} t on t.id = d.target_id
+        where d.item = %(item)s and d.target = %(target)s and d.item_id = any(%(ids)s) and d.is_linked
+    )
+    insert into {bridge} as b ({item}, {target}, rule, confidence)
+    select item_id, target_id, rule, confidence from wanted order by item_id, target_id
+    on conflict ({item}, {target}) do update set rule = excluded.rule, confidence = excluded.confidence
+    where (b.rule, b.confidence) is distinct from (excluded.rule, excluded.confidence)
 """
 
 
 @cache
 def _drop(item: ItemKind, target: Target) -> sql.Composed:
-    template = (
-        "with "
-        + _WANTED
-        + """
-        delete from {bridge} b
-        where b.{item} = any(%(ids)s) and not exists (select from wanted w where w.item_id = b.{item} and w.target_id = b.{target})
-        """
-    )
-    return sql.SQL(template).format(**_names(item, target))
+    return sql.SQL(_DROP).format(**_names(item, target))
 
 
 @cache
 def _put(item: ItemKind, target: Target) -> sql.Composed:
-    template = (
-        "with "
-        + _WANTED
-        + """
-        insert into {bridge} as b ({item}, {target}, source, rule, confidence)
-        select item_id, target_id, source, rule, confidence from wanted order by item_id, target_id
-        on conflict ({item}, {target}) do update
-        set source = excluded.source, rule = excluded.rule, confidence = excluded.confidence
-        where (b.source, b.rule, b.confidence) is distinct from (excluded.source, excluded.rule, excluded.confidence)
-        """
-    )
-    return sql.SQL(template).format(**_names(item, target))
+    return sql.SQL(_PUT).format(**_names(item, target))
 
 
 def _names(item: ItemKind, target: Target) -> dict[str, sql.Identifier]:

@@ -102,27 +102,24 @@ comment on column public.link_rules.pattern is 'Words that must stand there, who
 comment on column public.link_rules.priority is 'Of several rules for the kind of a document the one with the highest priority wins, then the oldest';
 comment on column public.link_rules.confidence is 'How sure a link by this rule is, 0 to 1';
 
--- Links. A row is derived, but for those whose source is person.
+-- Links. A row is derived, but for those without a rule: those are a person's. Four columns at most, or NocoDB takes none of these tables for a link.
 create table public.file_cost_groups (
     file_id bigint not null references public.files (id) on delete cascade,
     cost_group_id bigint not null references public.cost_groups (id),
-    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
-    confidence numeric(3, 2) not null default 1,
+    confidence numeric(3, 2) not null default 1 check (confidence between 0 and 1),
     primary key (file_id, cost_group_id)
 );
 create index file_cost_groups_cost_group on public.file_cost_groups (cost_group_id);
-comment on column public.file_cost_groups.source is 'path (folders and name of a file), tag (or label), text (or subject), person; the same in the other tables of links';
-comment on column public.file_cost_groups.rule is 'Which rule of link_rules decided';
+comment on column public.file_cost_groups.rule is 'Which rule of link_rules decided; empty: a person did; the same in the other tables of links';
 comment on column public.file_cost_groups.confidence is 'How sure it is, 0 to 1';
 comment on table public.file_cost_groups is 'Which file belongs to which cost group';
 
 create table public.file_locations (
     file_id bigint not null references public.files (id) on delete cascade,
     location_id bigint not null references public.locations (id) on delete cascade,
-    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
-    confidence numeric(3, 2) not null default 1,
+    confidence numeric(3, 2) not null default 1 check (confidence between 0 and 1),
     primary key (file_id, location_id)
 );
 create index file_locations_location on public.file_locations (location_id);
@@ -131,9 +128,8 @@ comment on table public.file_locations is 'Which file belongs to which place';
 create table public.task_cost_groups (
     task_id bigint not null references public.tasks (id) on delete cascade,
     cost_group_id bigint not null references public.cost_groups (id),
-    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
-    confidence numeric(3, 2) not null default 1,
+    confidence numeric(3, 2) not null default 1 check (confidence between 0 and 1),
     primary key (task_id, cost_group_id)
 );
 create index task_cost_groups_cost_group on public.task_cost_groups (cost_group_id);
@@ -142,9 +138,8 @@ comment on table public.task_cost_groups is 'Which task belongs to which cost gr
 create table public.task_locations (
     task_id bigint not null references public.tasks (id) on delete cascade,
     location_id bigint not null references public.locations (id) on delete cascade,
-    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
-    confidence numeric(3, 2) not null default 1,
+    confidence numeric(3, 2) not null default 1 check (confidence between 0 and 1),
     primary key (task_id, location_id)
 );
 create index task_locations_location on public.task_locations (location_id);
@@ -153,9 +148,8 @@ comment on table public.task_locations is 'Which task belongs to which place';
 create table public.conversation_projects (
     conversation_id bigint not null references public.conversations (id) on delete cascade,
     project_id bigint not null references public.projects (id) on delete cascade,
-    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
-    confidence numeric(3, 2) not null default 1,
+    confidence numeric(3, 2) not null default 1 check (confidence between 0 and 1),
     primary key (conversation_id, project_id)
 );
 create index conversation_projects_project on public.conversation_projects (project_id);
@@ -164,9 +158,8 @@ comment on table public.conversation_projects is 'Which conversation belongs to 
 create table public.conversation_cost_groups (
     conversation_id bigint not null references public.conversations (id) on delete cascade,
     cost_group_id bigint not null references public.cost_groups (id),
-    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
-    confidence numeric(3, 2) not null default 1,
+    confidence numeric(3, 2) not null default 1 check (confidence between 0 and 1),
     primary key (conversation_id, cost_group_id)
 );
 create index conversation_cost_groups_cost_group on public.conversation_cost_groups (cost_group_id);
@@ -175,9 +168,8 @@ comment on table public.conversation_cost_groups is 'Which conversation belongs 
 create table public.conversation_locations (
     conversation_id bigint not null references public.conversations (id) on delete cascade,
     location_id bigint not null references public.locations (id) on delete cascade,
-    source text not null default 'person' check (source in ('path', 'tag', 'text', 'person')),
     rule text,
-    confidence numeric(3, 2) not null default 1,
+    confidence numeric(3, 2) not null default 1 check (confidence between 0 and 1),
     primary key (conversation_id, location_id)
 );
 create index conversation_locations_location on public.conversation_locations (location_id);
@@ -229,7 +221,6 @@ begin
     if tg_op = 'DELETE' then
         return old;
     end if;
-    new.source := 'person';
     new.rule := null;
     new.confidence := 1;
     return new;
