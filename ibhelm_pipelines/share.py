@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 INT64_MAX = (1 << 63) - 1
 
+LOOSE = "_loose"
+"""The partition of files that stand above the project folders."""
+
 _TEXT = """\
 This file proves to IBHelm that the share is mounted. Please leave it where it is.
 Made by `ibhelm init-share` on {date}.

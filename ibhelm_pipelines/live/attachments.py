@@ -16,9 +16,9 @@ from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.live import InboxItem, enqueue
 from ibhelm_pipelines.errors import ConfigurationError, ScanBusyError
 from ibhelm_pipelines.nas.ignore import IgnoreRules
-from ibhelm_pipelines.nas.names import LOOSE, display, folder_of
+from ibhelm_pipelines.nas.names import display, folder_of
 from ibhelm_pipelines.nas.paths import scan_paths
-from ibhelm_pipelines.share import Share
+from ibhelm_pipelines.share import LOOSE, Share
 from ibhelm_pipelines.vendors.missive.attachment_addresses import FreshAddresses
 from ibhelm_pipelines.vendors.missive.attachment_disk import Disk, temporary_name
 from ibhelm_pipelines.vendors.missive.attachment_download import Downloads

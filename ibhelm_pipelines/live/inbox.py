@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ibhelm_pipelines.db.connect import Connection, connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import DatabaseUnavailableError
-from ibhelm_pipelines.nas.names import LOOSE
+from ibhelm_pipelines.share import LOOSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -16,9 +16,9 @@ from ibhelm_pipelines.content.steps import LIVE_ORDER, SMALL_BYTES, Steps, open_
 from ibhelm_pipelines.errors import ContentBusyError, TransientError, VendorUnavailableError
 from ibhelm_pipelines.live import missive
 from ibhelm_pipelines.live.inbox import Batch, Inbox
-from ibhelm_pipelines.nas.names import LOOSE
 from ibhelm_pipelines.nas.paths import scan_paths
 from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.share import LOOSE
 from ibhelm_pipelines.vendors.missive import sync as missive_sync
 from ibhelm_pipelines.vendors.teamwork.access import check_access
 from ibhelm_pipelines.vendors.teamwork.sync import is_connected, sync_things

@@ -12,7 +12,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from ibhelm_pipelines.db.live import InboxItem
-from ibhelm_pipelines.nas.names import LOOSE, display, folder_of, split
+from ibhelm_pipelines.nas.names import display, folder_of, split
+from ibhelm_pipelines.share import LOOSE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

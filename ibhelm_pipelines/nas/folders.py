@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.nas.ignore import IgnoreRules
-from ibhelm_pipelines.nas.names import LOOSE, display
+from ibhelm_pipelines.nas.names import display
 from ibhelm_pipelines.nas.walk import Walker
-from ibhelm_pipelines.share import Share
+from ibhelm_pipelines.share import LOOSE, Share
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings

@@ -12,8 +12,7 @@ import re
 import unicodedata
 from urllib.parse import quote
 
-LOOSE = "_loose"
-"""The partition of files that stand above the project folders."""
+from ibhelm_pipelines.share import LOOSE
 
 # Dagster refuses these in a partition key; "..." would read as a range of keys.
 _NOT_IN_KEYS = re.compile(r"[\x00-\x1f\x7f]|\.\.\.")

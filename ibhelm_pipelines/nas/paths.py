@@ -20,13 +20,13 @@ from ibhelm_pipelines.nas.ignore import IgnoreRules
 from ibhelm_pipelines.nas.locks import SCANNING, lock_folders
 from ibhelm_pipelines.nas.look import Look
 from ibhelm_pipelines.nas.lookup import Lookup
-from ibhelm_pipelines.nas.names import LOOSE, directory_key, folder_key, split
+from ibhelm_pipelines.nas.names import directory_key, folder_key, split
 from ibhelm_pipelines.nas.run import ScanRun, Tools
 from ibhelm_pipelines.nas.scope import Scope
 from ibhelm_pipelines.nas.snapshot import copy_differing
 from ibhelm_pipelines.nas.telling import Teller
 from ibhelm_pipelines.nas.walk import Directory, Walker
-from ibhelm_pipelines.share import Share
+from ibhelm_pipelines.share import LOOSE, Share
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING, Any
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.nas.fingerprint import Comparison
 from ibhelm_pipelines.nas.locks import SCANNING, VERIFYING, lock_folders
-from ibhelm_pipelines.nas.names import LOOSE
 from ibhelm_pipelines.nas.parallel import compare_share
 from ibhelm_pipelines.nas.run import ScanRun, Tools
 from ibhelm_pipelines.nas.snapshot import copy_differing, mark_touched
 from ibhelm_pipelines.nas.telling import Teller
 from ibhelm_pipelines.nas.verify import verify_due
-from ibhelm_pipelines.share import Share
+from ibhelm_pipelines.share import LOOSE, Share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.errors import PermanentError
-from ibhelm_pipelines.nas.names import LOOSE, display, folder_key, folder_of
+from ibhelm_pipelines.nas.names import display, folder_key, folder_of
+from ibhelm_pipelines.share import LOOSE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.nas.ignore import SPECIAL, SYMLINK, IgnoreRules
-from ibhelm_pipelines.nas.names import LOOSE, folder_key, folder_of, join
-from ibhelm_pipelines.share import INT64_MAX, signed64, storable_time_ns
+from ibhelm_pipelines.nas.names import folder_key, folder_of, join
+from ibhelm_pipelines.share import INT64_MAX, LOOSE, signed64, storable_time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
