@@ -13,7 +13,7 @@ select folder, project_id from public.folder_mappings
 -- name: folders
 -- The project folders that are there, but for what stands below the general inbox.
 select folder from ops.folders
-where present and folder <> %(loose)s and normalize(folder, nfc) not like %(general_inbox)s || '/%%' escape '' order by folder
+where present and folder <> %(loose)s and not starts_with(normalize(folder, nfc) || '/', %(general_inbox)s || '/') order by folder
 
 -- name: write_folders
 with wanted as (
@@ -52,8 +52,17 @@ with recursive above (id, name, parent_id, depth) as (
 )
 select id, array_agg(distinct name order by name) from above group by id
 
+-- name: tags_of_projects
+-- Where places may be written: each tag once for each project in which it is used.
+select distinct t.project_id, g.name
+from public.task_tags b join public.tags g on g.id = b.tag_id join public.tasks t on t.id = b.task_id
+where t.project_id is not null and t.deleted_at is null and g.deleted_at is null
+
+-- name: manual_buildings
+select project_id, building from public.locations where is_manual
+
 -- name: directories
--- Where places may be written: each directory once.
+-- Likewise: each directory once.
 select distinct f.folder, left(f.path, -length(f.name) - 1) as directory, case when f.project_source = 'person' then f.project_id end as chosen_project
 from public.files f where f.deleted_at is null
 
@@ -147,4 +156,4 @@ where not l.is_manual
   and not exists (select from public.link_decisions d where d.target = 'location' and d.target_id = l.id)
 
 -- name: note_run
-insert into ops.register_runs (started_at, finished_at, counts) values (%(started_at)s, clock_timestamp(), %(counts)s)
+insert into ops.register_runs (started_at, finished_at, counts) values (now() - %(seconds)s * interval '1 second', now(), %(counts)s)

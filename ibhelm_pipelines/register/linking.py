@@ -1,0 +1,210 @@
+"""Links files, tasks and conversations with projects, cost groups, places and kinds of documents.
+
+Everything is recomputed from what is there now and written where it differs, in batches that are each read, decided on
+and written in one transaction under one lock: whatever runs at the same time, the newest input wins, and a killed run
+loses one batch. What single things need at once (the live lane) is the same code for their ids.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from psycopg.types.json import Jsonb
+
+from ibhelm_pipelines.db.connect import connect, translated_errors
+from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.register import items, locations
+from ibhelm_pipelines.register.buildings import ProjectBuildings
+from ibhelm_pipelines.register.deciding import Decision, Item, decide
+from ibhelm_pipelines.register.projects import link_project_folders, read_directory
+from ibhelm_pipelines.register.rulebook import read_rules
+from ibhelm_pipelines.register.writing import BRIDGES, write_links
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ibhelm_pipelines.db.connect import Connection
+    from ibhelm_pipelines.register.writing import ItemKind, Link
+    from ibhelm_pipelines.settings import Settings
+
+BATCH = 5_000
+"""Items in one transaction: a second or so."""
+
+LINKED = ("project", "cost_group", "location", "document_type")
+
+
+@dataclass(kw_only=True)
+class LinkReport:
+    """What was linked.
+
+    Attributes:
+        seen: items, by kind.
+        linked: by kind and what it is linked with: so many items have such a link by a rule.
+        changed: rows that were written or deleted.
+    """
+
+    seen: Counter[str] = field(default_factory=Counter)
+    linked: Counter[str] = field(default_factory=Counter)
+    changed: int = 0
+    unmatched_folders: int = 0
+    seconds: float = 0
+
+    def counts(self) -> dict[str, int]:
+        """Return all numbers of items, by name."""
+        return {**dict(self.seen), **dict(self.linked), "unmatched_folders": self.unmatched_folders}
+
+
+def link_items(settings: Settings, *, progress: Callable[[str], None] = lambda _: None) -> LinkReport:
+    """Recompute everything: which folder belongs to which project, then what every item belongs to.
+
+    Args:
+        settings: of this process.
+        progress: told what is being done.
+
+    Raises:
+        ConfigurationError: a rule cannot be used.
+        DatabaseUnavailableError: Postgres does not answer.
+    """
+    begun = time.monotonic()
+    with _connected(settings) as connection:
+        folders = link_project_folders(connection, settings)
+        report = LinkReport(unmatched_folders=sum(link.project is None for link in folders.values()))
+        register = _Register(connection, report)
+        register.learn_buildings()
+        for kind in BRIDGES:
+            register.link_all(kind, progress)
+        locations.drop_unused_locations(connection)
+        report.seconds = time.monotonic() - begun
+        values = {"seconds": report.seconds, "counts": Jsonb(report.counts())}
+        connection.execute(load_queries("register")["note_run"], values)
+    return report
+
+
+def link_some(settings: Settings, kind: ItemKind, ids: Sequence[int]) -> LinkReport:
+    """Link these items as they are now, with what is known of projects and buildings.
+
+    Raises:
+        ConfigurationError: a rule cannot be used.
+        DatabaseUnavailableError: Postgres does not answer.
+    """
+    report = LinkReport()
+    if ids:
+        with _connected(settings) as connection:
+            register = _Register(connection, report)
+            register.recall_buildings()
+            register.link(kind, ids)
+    return report
+
+
+@contextmanager
+def _connected(settings: Settings) -> Iterator[Connection]:
+    with (
+        translated_errors(),
+        connect(settings.require_database_url(), application="register", autocommit=True) as connection,
+    ):
+        yield connection
+
+
+class _Register:
+    """Links over one connection, in autocommit mode."""
+
+    def __init__(self, connection: Connection, report: LinkReport) -> None:
+        self._connection, self._report = connection, report
+        self._sql = load_queries("register")
+        self._book = read_rules(connection)
+        self._directory = read_directory(connection)
+        self._buildings = ProjectBuildings()
+
+    def learn_buildings(self) -> None:
+        """Learn the buildings of all projects anew."""
+        self._buildings = locations.learn_buildings(self._connection, self._directory, self._book)
+
+    def recall_buildings(self) -> None:
+        """Take the buildings that are known from the last time."""
+        self._buildings = locations.recall_buildings(self._connection)
+
+    def link_all(self, kind: ItemKind, progress: Callable[[str], None]) -> None:
+        """Link all items of a kind, batch by batch in the order of their ids."""
+        after = 0
+        while ids := self._next_ids(kind, after):
+            self.link(kind, ids)
+            after = ids[-1]
+            progress(f"{kind}s linked: {self._report.seen[kind]:,}")
+
+    def _next_ids(self, kind: ItemKind, after: int) -> list[int]:
+        rows = self._connection.execute(self._sql[f"{kind}_ids"], {"after": after, "size": BATCH})
+        return [number for (number,) in rows]
+
+    def link(self, kind: ItemKind, ids: Sequence[int]) -> None:
+        """Read these items, decide, and write, in one transaction."""
+        with self._connection.transaction():
+            self._connection.execute(self._sql["lock_writing"])
+            decided = {item.id: self._decide(item) for item in self._read(kind, ids)}
+            if kind == "file":
+                self._write_files(decided)
+            self._write(kind, decided)
+        self._count(kind, decided)
+
+    def _read(self, kind: ItemKind, ids: Sequence[int]) -> Iterator[Item]:
+        if kind == "task":
+            yield from items.read_tasks(self._connection, ids)
+        elif kind == "conversation":
+            yield from items.read_conversations(self._connection, ids, self._directory)
+        else:
+            yield from self._read_files(ids)
+
+    def _read_files(self, ids: Sequence[int]) -> Iterator[Item]:
+        """Yield files; those of which nothing else says enough with the beginning of their text."""
+        files = items.read_files(self._connection, ids, self._directory)
+        unclear = [content for item, content in files if content and self._decide(item).is_unclear]
+        texts = items.read_texts(self._connection, unclear)
+        for item, content in files:
+            yield item.with_text(texts[content]) if content in texts else item
+
+    def _decide(self, item: Item) -> Decision:
+        return decide(item, self._book, self._buildings)
+
+    def _write_files(self, decided: Mapping[int, Decision]) -> None:
+        rows = []
+        for number, decision in decided.items():
+            project, link = next(iter(decision.projects.items()), (None, None))
+            kind = decision.document_type
+            rows.append(
+                {
+                    "id": number,
+                    "project_id": project,
+                    "project_rule": link and link.rule,
+                    "document_type_id": kind and kind.id,
+                    "document_type_rule": kind and kind.rule,
+                }
+            )
+        self._report.changed += self._connection.execute(self._sql["write_files"], {"files": Jsonb(rows)}).rowcount
+
+    def _write(self, kind: ItemKind, decided: Mapping[int, Decision]) -> None:
+        links = {
+            "project": {(number, each): link for number, d in decided.items() for each, link in d.projects.items()},
+            "cost_group": {
+                (number, self._book.cost_group_ids[each]): link
+                for number, d in decided.items()
+                for each, link in d.cost_groups.items()
+            },
+            "location": self._locations(decided),
+        }
+        for target in BRIDGES[kind]:
+            self._report.changed += write_links(self._connection, kind, target, list(decided), links[target])
+
+    def _locations(self, decided: Mapping[int, Decision]) -> dict[tuple[int, int], Link]:
+        """Return the links with locations, which are made where they are missing."""
+        wanted = {key for decision in decided.values() for key in decision.places}
+        known = locations.ensure_locations(self._connection, wanted) if wanted else {}
+        return {(number, known[key]): link for number, d in decided.items() for key, link in d.places.items()}
+
+    def _count(self, kind: ItemKind, decided: Mapping[int, Decision]) -> None:
+        self._report.seen[kind] += len(decided)
+        for decision in decided.values():
+            told = (decision.projects, decision.cost_groups, decision.places, decision.document_type)
+            self._report.linked.update(f"{kind}_{name}" for name, value in zip(LINKED, told, strict=True) if value)

@@ -1,0 +1,86 @@
+"""Joins the project folders of the NAS with the projects of Teamwork, and knows both for whoever links items.
+
+Everything is derived from names and from the mappings that people made, and written where it differs. A folder that
+belongs to no project says why (public.project_folders.reason).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from psycopg.types.json import Jsonb
+
+from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.register.folders import FolderMappings, link_folders
+from ibhelm_pipelines.register.items import Directory
+from ibhelm_pipelines.register.names import Project, ProjectNames, read_name
+from ibhelm_pipelines.share import LOOSE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from ibhelm_pipelines.db.connect import Connection
+    from ibhelm_pipelines.register.folders import FolderLink
+    from ibhelm_pipelines.settings import Settings
+
+
+def link_project_folders(connection: Connection, settings: Settings) -> dict[str, FolderLink]:
+    """Bring public.project_folders and what projects say of their folders in line with names and mappings.
+
+    Returns:
+        Each folder with its project, or with the reason why it has none.
+    """
+    sql = load_queries("register")
+    general_inbox = unicodedata.normalize("NFC", settings.attachment_general_inbox)
+    with connection.transaction():
+        connection.execute(sql["lock_writing"])
+        names: dict[int, str] = dict(connection.execute(sql["projects"]).fetchall())
+        folders = connection.execute(sql["folders"], {"loose": LOOSE, "general_inbox": general_inbox}).fetchall()
+        known = [Project(id=number, names=(name,)) for number, name in names.items()]
+        links = link_folders((folder for (folder,) in folders), known, _mappings(connection))
+        rows = [
+            {"folder": each.folder, "project_id": each.project, "rule": each.rule,
+             "confidence": each.confidence, "reason": each.reason}
+            for each in links.values()
+        ]  # fmt: skip
+        connection.execute(sql["write_folders"], {"folders": Jsonb(rows)})
+        connection.execute(sql["write_projects"], {"projects": Jsonb(_own_columns(names, links))})
+    return links
+
+
+def read_directory(connection: Connection) -> Directory:
+    """Return what is known of projects, folders and labels."""
+    sql = load_queries("register")
+    folders = {folder: (project, rule) for folder, project, rule in connection.execute(sql["project_folders"])}
+    names: dict[int, list[str]] = {number: [name] for number, name in connection.execute(sql["projects"])}
+    for folder, (project, _) in folders.items():
+        if project in names:
+            names[project].append(folder.rpartition("/")[2])
+    return Directory(
+        names=ProjectNames(Project(id=number, names=tuple(each)) for number, each in names.items()),
+        mappings=_mappings(connection),
+        folders=folders,
+        labels={label: tuple(each) for label, each in connection.execute(sql["label_names"])},
+    )
+
+
+def _mappings(connection: Connection) -> FolderMappings:
+    return FolderMappings(dict(connection.execute(load_queries("register")["folder_mappings"]).fetchall()))
+
+
+def _own_columns(names: Mapping[int, str], links: Mapping[str, FolderLink]) -> list[dict[str, object]]:
+    """Return number and first folder of each project."""
+    folders: dict[int, list[str]] = defaultdict(list)
+    for folder, link in links.items():
+        if link.project is not None:
+            folders[link.project].append(folder)
+    return [
+        {"id": number, "number": read_name(name).number, "nas_folder": _first(folders[number])}
+        for number, name in names.items()
+    ]
+
+
+def _first(folders: Iterable[str]) -> str | None:
+    return min(folders, default=None)
