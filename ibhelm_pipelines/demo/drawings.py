@@ -77,11 +77,12 @@ def _frame(page: Any, block: TitleBlock) -> None:
     for row in range(1, 6):
         shape.draw_line((left, top + row * 21), (width - FRAME, top + row * 21))
     shape.finish(width=1.1)
+    place = (block.place.building, block.place.level)
     lines = (
         (OFFICE_NAME, BOLD),
         (f"Bauherr: {block.project.site.client}", REGULAR),
         (f"Projekt: {block.project.title}, {block.project.site.street}", REGULAR),
-        (f"{block.title} {block.place.building} {block.place.level} - KGR {block.group.number}", REGULAR),
+        (" ".join(filter(None, (block.title, *place, "- KGR", str(block.group.number)))), REGULAR),
         (f"Plan-Nr. {block.number}    Index {block.issue}    M 1:50    gez. {block.drawn_by}", BOLD),
         (f"Datum {german(block.day)}    Leistungsphase 5 - Ausführungsplanung", REGULAR),
     )
@@ -171,7 +172,7 @@ def _block(project: Project, rng: Random, title: str) -> TitleBlock:
     return TitleBlock(project, group, place, title, number, "a", rng.choice(DRAUGHTSMEN), project.day(rng))
 
 
-def _plan_file(block: TitleBlock, name: str, data: bytes) -> OfficeFile:
+def _plan_file(block: TitleBlock, name: str, data: bytes, *text_tells: str) -> OfficeFile:
     return OfficeFile(
         folder=f"03_Planung/{block.group.folder}",
         name=name,
@@ -180,6 +181,7 @@ def _plan_file(block: TitleBlock, name: str, data: bytes) -> OfficeFile:
         day=block.day,
         cost_group=block.group.number,
         place=block.place,
+        text_tells=text_tells,
     )
 
 
@@ -191,16 +193,18 @@ def floor_plan(project: Project, rng: Random) -> list[OfficeFile]:
     for number, letter in enumerate("abc"[: rng.choice((1, 1, 2, 3))]):
         block = block._replace(issue=letter, day=block.day + dt.timedelta(days=number * 21))
         name = f"{block.number} {block.title} {block.place.building} {block.place.level} Index {letter}.pdf"
-        files.append(_plan_file(block, name, _floor_plan(block, rooms, rng)))
+        data = _floor_plan(block, rooms, rng)
+        files.append(_plan_file(block, name, data, "cost_group", "building", "level"))
     return files
 
 
 def riser_scheme(project: Project, rng: Random) -> list[OfficeFile]:
     """A scheme of all risers of a building."""
     block = _block(project, rng, "Strangschema")
+    block = block._replace(place=Place(building=block.place.building))
     levels = ("UG", "EG", "1. OG", "2. OG")
     name = f"Strangschema {block.group.folder.split(' ', 2)[2]} {block.place.building} [{block.number}].pdf"
-    return [_plan_file(block, name, _riser_scheme(block, levels, rng))]
+    return [_plan_file(block, name, _riser_scheme(block, levels, rng), "cost_group", "building")]
 
 
 def dxf_plan(project: Project, rng: Random) -> list[OfficeFile]:

@@ -129,7 +129,13 @@ def _offer_file(facts: Offer, positions: Positions, name: str) -> OfficeFile:
     sheet.line(FIRM_CONTACTS[FIRMS.index(firm)].split()[1])
     data = sheet.finish(title=f"{subject} {project.site.name}", author=firm[0], day=day)
     return OfficeFile(
-        folder="01_Verträge/Angebote", name=name, data=data, kind="Angebot", day=day, cost_group=group.number
+        folder="01_Verträge/Angebote",
+        name=name,
+        data=data,
+        kind="Angebot",
+        day=day,
+        cost_group=group.number,
+        text_tells=("cost_group",),
     )
 
 
@@ -153,7 +159,13 @@ def invoice(project: Project, rng: Random) -> list[OfficeFile]:
     data = sheet.finish(title=f"Rechnung {number}", author=firm[0], day=day)
     return [
         OfficeFile(
-            folder="01_Verträge/Rechnungen", name=name, data=data, kind="Rechnung", day=day, cost_group=group.number
+            folder="01_Verträge/Rechnungen",
+            name=name,
+            data=data,
+            kind="Rechnung",
+            day=day,
+            cost_group=group.number,
+            text_tells=("cost_group",),
         )
     ]
 
@@ -218,7 +230,17 @@ def bill_of_quantities(project: Project, rng: Random) -> list[OfficeFile]:
         sheet.table(("OZ", "Leistung", "Menge", "Einh.", "EP", "GP"), rows, (44, 260, 52, 37, 45, 45))
     name = f"LV_{project.number}_KGR{group.number}_{group.title.split(',')[0].split()[0]}.pdf"
     data = sheet.finish(title=f"LV {group.title}", author=project.lead.name, day=day)
-    return [OfficeFile(folder="06_LV und Vergabe", name=name, data=data, kind="LV", day=day, cost_group=group.number)]
+    return [
+        OfficeFile(
+            folder="06_LV und Vergabe",
+            name=name,
+            data=data,
+            kind="LV",
+            day=day,
+            cost_group=group.number,
+            text_tells=("cost_group",),
+        )
+    ]
 
 
 def heat_load(project: Project, rng: Random) -> list[OfficeFile]:
@@ -243,7 +265,14 @@ def heat_load(project: Project, rng: Random) -> list[OfficeFile]:
     place = Place(building=building)
     return [
         OfficeFile(
-            folder="07_Berechnungen", name=name, data=data, kind="Berechnung", day=day, cost_group=420, place=place
+            folder="07_Berechnungen",
+            name=name,
+            data=data,
+            kind="Berechnung",
+            day=day,
+            cost_group=420,
+            place=place,
+            text_tells=("cost_group", "building"),
         )
     ]
 
@@ -282,6 +311,7 @@ def test_report(project: Project, rng: Random) -> list[OfficeFile]:
             day=day,
             cost_group=group,
             place=place,
+            text_tells=("cost_group", "building", "level"),
         )
     ]
 
@@ -301,6 +331,12 @@ def supplement(project: Project, rng: Random) -> list[OfficeFile]:
     data = sheet.finish(title=f"Nachtrag {number:02d}", author=project.lead.name, day=day)
     return [
         OfficeFile(
-            folder="01_Verträge/Nachträge", name=name, data=data, kind="Nachtrag", day=day, cost_group=group.number
+            folder="01_Verträge/Nachträge",
+            name=name,
+            data=data,
+            kind="Nachtrag",
+            day=day,
+            cost_group=group.number,
+            text_tells=("cost_group",),
         )
     ]

@@ -77,6 +77,8 @@ class OfficeFile:
         kind: what a person would call it: Angebot, Rechnung, Plan, Foto, ...
         day: last change; becomes the modification time.
         defect: why it cannot be read, when it cannot: empty, broken or encrypted.
+        text_tells: which of these its text says where one begins to read: cost_group, building, level.
+        mentions: cost groups that it treats among others, without being about one of them.
     """
 
     folder: str
@@ -87,6 +89,8 @@ class OfficeFile:
     cost_group: int | None = None
     place: Place | None = None
     defect: str | None = None
+    text_tells: tuple[str, ...] = ()
+    mentions: tuple[int, ...] = ()
 
 
 Recipe = Callable[[Project, Random], list[OfficeFile]]

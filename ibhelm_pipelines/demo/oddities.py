@@ -9,7 +9,8 @@ from dataclasses import replace
 from random import Random
 
 from ibhelm_pipelines.demo import letters, pictures
-from ibhelm_pipelines.demo.model import OfficeFile, Project
+from ibhelm_pipelines.demo.model import LAST_DAY, OfficeFile, Place, Project
+from ibhelm_pipelines.demo.register_truth import UNNUMBERED, UNNUMBERED_BUILDING, UNNUMBERED_FOLDER
 
 MAX_NAME_BYTES = 255
 
@@ -78,3 +79,26 @@ def odd_files(project: Project, rng: Random) -> list[OfficeFile]:
         _odd("100 % Dämmung; Größe & Maß 'neu' #3.txt", b"Sonderzeichen\n", day),
         _odd("LIESMICH", b"ohne Endung\n", day),
     ]
+
+
+def misfiled_files(projects: list[Project]) -> list[tuple[str, str | None, OfficeFile]]:
+    """Files in folders that are hard to tell a project of: where, of which project (None: of none), and the file.
+
+    A folder without a number whose name people and Macs wrote otherwise, one that only resembles a project, and the
+    second folder of a finished project.
+    """
+    finished = next(project for project in projects if project.finished)
+    unnumbered = unicodedata.normalize("NFD", UNNUMBERED_FOLDER)
+    hall, building = Place(building=UNNUMBERED_BUILDING, level="EG"), Place(building=finished.site.buildings[0])
+    return [
+        (f"{unnumbered}/03_Planung/KGR 434 Kälte", UNNUMBERED, _plain("Messreihe 1.txt", cost_group=434)),
+        (f"{unnumbered}/05_Fotos/{hall.folder}", UNNUMBERED, _plain("Aufbau.txt", place=hall)),
+        (f"projekte/{projects[0].site.name} alt/03_Planung/KGR 420 Heizung", None, _plain("Alt.txt", cost_group=420)),
+        (f"projekte/{finished.name}/09_Schriftverkehr", finished.number, _plain("Nachlauf.txt")),
+        (f"projekte/{finished.name}/05_Fotos/{building.folder}", finished.number, _plain("Mangel.txt", place=building)),
+    ]
+
+
+def _plain(name: str, *, cost_group: int | None = None, place: Place | None = None) -> OfficeFile:
+    data = f"{name} liegt in einem Ordner, dessen Projekt schwer zu erkennen ist.\n".encode()
+    return OfficeFile(folder="", name=name, data=data, kind="Notiz", day=LAST_DAY, cost_group=cost_group, place=place)

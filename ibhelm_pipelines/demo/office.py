@@ -3,9 +3,12 @@
 The same arguments give the same tree, byte for byte, with the same modification times: tests may rely on it. The tree
 appears whole or not at all; the truth stands outside of it, as one JSON object a line:
 
-    path, size, sha256, kind (Angebot, Plan, ...), project (its number), cost_group (DIN 276),
-    place (building, level, room), duplicate_of (path of the first file with the same bytes),
-    defect (empty, broken or encrypted), junk (true: the platform must leave this file out; all but the path is null)
+    path, size, sha256, kind (Angebot, Plan, ...), project (its number, or its name where it has none),
+    cost_group (DIN 276), place (building, level, room),
+    told_by (for each of cost_group, building, level and room that is true: folder, name or text; null where only a
+    picture tells it), mentions (cost groups of which it treats among others),
+    duplicate_of (path of the first file with the same bytes), defect (empty, broken or encrypted),
+    junk (true: the platform must leave this file out; all but the path is null)
 
 What does not apply is null.
 """
@@ -27,15 +30,19 @@ from typing import Any
 
 from ibhelm_pipelines.demo import drawings, letters, ooxml, papers, pictures
 from ibhelm_pipelines.demo.model import LAST_DAY, OfficeFile, Project, Recipe, make_projects
-from ibhelm_pipelines.demo.oddities import JUNK, odd_files
+from ibhelm_pipelines.demo.oddities import JUNK, misfiled_files, odd_files
+from ibhelm_pipelines.demo.telling import told_by
 from ibhelm_pipelines.demo.vocabulary import OFFICE_NAME, STAFF
 from ibhelm_pipelines.errors import ConfigurationError
 
 MARKER = ".ibhelm-share"
 TRUTH = "truth.jsonl"
-MIN_FILES = 40  # one of each recipe and oddity
+MIN_FILES = 46  # one of each recipe and oddity
 DUPLICATE_SHARE = 0.07
 NFD_SHARE = 0.3  # names that a Mac wrote
+_KNOWN = (
+    *("project", "kind", "cost_group", "place", "told_by", "mentions", "size", "sha256", "duplicate_of", "defect"),
+)
 
 # Recipe: how often, beside the others.
 RECIPES: dict[Recipe, int] = {
@@ -84,16 +91,22 @@ class _Tree:
     truth: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def add(self, file: OfficeFile, project: Project | None, rng: Random) -> None:
-        """Write a file below its project's folder; a name that is taken gets a number."""
-        above = (project.folder,) if project else ()
-        path = self._free_path("/".join(filter(None, (*above, file.folder))), file.name)
+        """Write a file below its project's folder."""
+        folder = f"{project.folder}/{file.folder}" if project else file.folder
+        self.add_at(folder, file, project.number if project else None, rng)
+
+    def add_at(self, folder: str, file: OfficeFile, project: str | None, rng: Random) -> None:
+        """Write a file into a folder; a name that is taken gets a number."""
+        path = self._free_path(folder.rstrip("/"), file.name)
         digest = hashlib.sha256(file.data).hexdigest()
         self.truth[path] = {
             "path": path,
-            "project": project.number if project else None,
+            "project": project,
             "kind": file.kind,
             "cost_group": file.cost_group,
             "place": asdict(file.place) if file.place else None,
+            "told_by": told_by(path, file),
+            "mentions": list(file.mentions),
             "size": len(file.data),
             "sha256": digest,
             "duplicate_of": self.first_with.get(digest),
@@ -111,8 +124,7 @@ class _Tree:
         return path
 
     def add_junk(self, path: str, rng: Random) -> None:
-        known = ("project", "kind", "cost_group", "place", "size", "sha256", "duplicate_of", "defect")
-        self.truth[path] = {"path": path, **dict.fromkeys(known), "junk": True}
+        self.truth[path] = {"path": path, **dict.fromkeys(_KNOWN), "junk": True}
         self.write(path, b"junk", LAST_DAY, rng)
 
     def write(self, path: str, data: bytes, day: dt.date, rng: Random) -> None:
@@ -177,10 +189,13 @@ def _fill(tree: _Tree, projects: list[Project], files: int, seed: int) -> None:
         tree.add(file, None, rng)
     for file in odd_files(projects[0], Random(f"{seed} odd")):
         tree.add(file, projects[0], rng)
+    misfiled = misfiled_files(projects)
     for project, file in _works(projects, seed):
-        if len(tree.truth) >= files:
+        if len(tree.truth) >= files - len(misfiled):
             break
         tree.add(file, project, rng)
+    for folder, key, file in misfiled:
+        tree.add_at(folder, file, key, rng)
     for project in projects:
         for junk in rng.sample(JUNK, 4):
             tree.add_junk(f"{project.folder}/{rng.choice(('03_Planung', '05_Fotos', 'IBH-INBOX'))}/{junk}", rng)
@@ -193,7 +208,7 @@ def generate_office(root: Path, *, files: int, projects: int, seed: int) -> Offi
 
     Args:
         root: the NAS folder; must not exist yet.
-        files: live files (junk comes on top), at least 40.
+        files: live files (junk comes on top), at least 46.
         projects: project folders, at least 3.
         seed: another seed makes another office.
 

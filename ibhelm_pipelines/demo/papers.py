@@ -11,7 +11,7 @@ from random import Random
 from xml.sax.saxutils import escape
 
 from ibhelm_pipelines.demo import letters, ooxml
-from ibhelm_pipelines.demo.model import OfficeFile, Project, german
+from ibhelm_pipelines.demo.model import OfficeFile, Place, Project, german
 from ibhelm_pipelines.demo.vocabulary import (
     COST_GROUPS,
     FIRM_CONTACTS,
@@ -32,7 +32,13 @@ def memo(project: Project, rng: Random) -> list[OfficeFile]:
     name = f"{day:%Y-%m-%d} Aktennotiz KGR {group.number} Nr. {rng.randrange(1, 99)}.docx"
     return [
         OfficeFile(
-            folder="09_Schriftverkehr", name=name, data=data, kind="Aktennotiz", day=day, cost_group=group.number
+            folder="09_Schriftverkehr",
+            name=name,
+            data=data,
+            kind="Aktennotiz",
+            day=day,
+            cost_group=group.number,
+            text_tells=("cost_group",),
         )
     ]
 
@@ -44,17 +50,22 @@ def cost_estimate(project: Project, rng: Random) -> list[OfficeFile]:
     rows += [[float(group.number), group.title, float(rng.randrange(8_000, 640_000))] for group in COST_GROUPS]
     data = ooxml.xlsx(rows, sheet="Kosten", author=project.lead.name, day=day)
     name = f"Kostenberechnung DIN 276 {project.number} Stand {day:%Y-%m-%d}.xlsx"
-    return [OfficeFile(folder="07_Berechnungen", name=name, data=data, kind="Kostenberechnung", day=day)]
+    numbers = tuple(group.number for group in COST_GROUPS)
+    folder, kind = "07_Berechnungen", "Kostenberechnung"
+    return [OfficeFile(folder=folder, name=name, data=data, kind=kind, day=day, mentions=numbers)]
 
 
 def talk(project: Project, rng: Random) -> list[OfficeFile]:
     """A presentation for the client."""
     day = project.day(rng)
     slides = [(f"{project.title} - Entwurf TGA", [project.site.client, german(day)])]
-    slides += [(group.title, [text for text, _, _ in group.positions[:4]]) for group in rng.sample(COST_GROUPS, 3)]
+    groups = rng.sample(COST_GROUPS, 3)
+    slides += [(group.title, [text for text, _, _ in group.positions[:4]]) for group in groups]
     data = ooxml.pptx(slides, author=project.lead.name, day=day)
     name = f"Präsentation Bauherr {day:%y-%m-%d}.pptx"
-    return [OfficeFile(folder="00_Projektorganisation", name=name, data=data, kind="Präsentation", day=day)]
+    numbers = tuple(group.number for group in groups)
+    folder, kind = "00_Projektorganisation", "Präsentation"
+    return [OfficeFile(folder=folder, name=name, data=data, kind=kind, day=day, mentions=numbers)]
 
 
 def note(project: Project, rng: Random) -> list[OfficeFile]:
@@ -71,7 +82,8 @@ def note(project: Project, rng: Random) -> list[OfficeFile]:
     else:
         encoding = rng.choice(("utf-8", "utf-8-sig", "cp1252", "utf-16"))
         name, data = f"Notiz {place.level} {rng.randrange(1000):03d}.txt", text.replace("\n", "\r\n").encode(encoding)
-    return [OfficeFile(folder="IBH-INBOX", name=name, data=data, kind="Notiz", day=day, place=place)]
+    tells = ("building", "level")
+    return [OfficeFile(folder="IBH-INBOX", name=name, data=data, kind="Notiz", day=day, place=place, text_tells=tells)]
 
 
 def room_list(project: Project, rng: Random) -> list[OfficeFile]:
@@ -87,14 +99,16 @@ def room_list(project: Project, rng: Random) -> list[OfficeFile]:
         )
     name = f"Raumliste {building} {day:%Y%m%d}.csv"
     data = buffer.getvalue().encode("cp1252")
-    return [OfficeFile(folder="02_Grundlagen", name=name, data=data, kind="Liste", day=day)]
+    place = Place(building=building)
+    return [OfficeFile(folder="02_Grundlagen", name=name, data=data, kind="Liste", day=day, place=place)]
 
 
 def export(project: Project, rng: Random) -> list[OfficeFile]:
     """What programs write: a report as HTML or a bill of quantities as XML."""
     day, group = project.day(rng), project.cost_group(rng)
     items = [(text, unit) for text, unit, _ in group.positions]
-    if rng.random() < 0.5:
+    is_report = rng.random() < 0.5
+    if is_report:
         rows = "".join(f"<tr><td>{escape(text)}</td><td>{escape(unit)}</td></tr>" for text, unit in items)
         text = (
             f"<!doctype html><html lang=de><head><meta charset=utf-8><title>Bauteile {escape(project.title)}</title>"
@@ -114,7 +128,13 @@ def export(project: Project, rng: Random) -> list[OfficeFile]:
         name = f"{project.number}_KGR{group.number}_{rng.randrange(100)}.xml"
     return [
         OfficeFile(
-            folder="06_LV und Vergabe", name=name, data=text.encode(), kind="Export", day=day, cost_group=group.number
+            folder="06_LV und Vergabe",
+            name=name,
+            data=text.encode(),
+            kind="Export",
+            day=day,
+            cost_group=group.number,
+            text_tells=("cost_group",) if is_report else (),
         )
     ]
 

@@ -47,7 +47,7 @@ class SimulatedTeamwork(Lasting):
         self._secret = read_or_make_secrets(state_dir / "secrets.json", ["teamwork_webhooks"])["teamwork_webhooks"]
         port = choose_port(0, memory=state_dir / "teamwork.port", service="The simulator of Teamwork", variable="")
         self._simulator = TeamworkSimulator(
-            seed=SEED, projects=PROJECTS, tasks=TASKS, port=port, rate_limit=REQUESTS_PER_MINUTE
+            seed=SEED, projects=PROJECTS, tasks=TASKS, filed=True, port=port, rate_limit=REQUESTS_PER_MINUTE
         )
         super().__init__(self._simulator, memory=state_dir / "teamwork.json", life=LIFE, life_seconds=life_seconds)
 

@@ -56,6 +56,7 @@ class SimulatedMissive(Lasting):
             seed=SEED,
             projects=PROJECTS,
             conversations=CONVERSATIONS,
+            filed=True,
             files=_mailed_files(nas_root, state_dir / "missive-files"),
             port=ports[0],
             attachments_port=ports[1],

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from ibhelm_pipelines.demo.missive.server import MissiveSimulator
+from ibhelm_pipelines.demo.register_truth import INTERNAL, UNNUMBERED
 from ibhelm_pipelines.demo.simulated import LIFE
 from ibhelm_pipelines.demo.simulated_missive import LIFE as MAIL_LIFE
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
@@ -127,9 +128,9 @@ def test_every_row_of_the_simulated_teamwork_is_in_the_tables_and_the_closing_ta
 
 def test_the_projects_of_teamwork_are_those_of_the_nas(first_run: subprocess.CompletedProcess[str], state_dir: Path):
     folders = [path.name for path in (state_dir / "office" / "nas").glob("projekte*/[0-9]*")]  # 2301-Kita Lindenhof-MK
-    named = sorted(folder.rpartition("-")[0].replace("-", " ", 1) for folder in folders)
+    named = {folder.rpartition("-")[0].replace("-", " ", 1) for folder in folders}
     projects = sorted(name for (name,) in _rows(state_dir, "select name from projects"))
-    assert projects == named
+    assert projects == sorted([*named, UNNUMBERED, INTERNAL])
 
 
 def test_webhooks_are_installed_and_lead_to_the_receiver_of_the_demo(

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 
 from ibhelm_pipelines.demo.office import MARKER, generate_office
+from ibhelm_pipelines.demo.register_truth import UNNUMBERED, UNNUMBERED_FOLDER
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.settings import DEFAULT_IGNORED_FILES, DEFAULT_IGNORED_FOLDERS
 
@@ -90,7 +91,9 @@ def test_what_is_called_a_duplicate_has_the_bytes_of_an_earlier_file(live: list[
 
 def test_projects_stand_two_levels_below_the_root_and_loose_files_above(office: Path, live: list[dict[str, Any]]):
     folders = {"/".join(line["path"].split("/")[:2]): line["project"] for line in live if line["project"]}
-    assert len(folders) == PROJECTS
+    assert folders.pop(unicodedata.normalize("NFD", UNNUMBERED_FOLDER)) == UNNUMBERED
+    assert len(set(folders.values())) == PROJECTS
+    assert len(folders) == PROJECTS + 1, "a finished project has two"
     assert all(folder.split("/")[1].startswith(f"{number}-") for folder, number in folders.items())
     assert {folder.split("/")[0] for folder in folders} == {"projekte", "projekte-erledigt"}
     assert sum(line["path"].count("/") < 2 for line in live) >= 2
@@ -112,6 +115,26 @@ def test_documents_of_a_project_name_its_number_and_cost_group(office: Path, liv
             text = "".join(page.get_text() for page in document)
         assert line["project"] in text
         assert str(line["cost_group"]) in text
+
+
+def _told(live: list[dict[str, Any]], kind: str) -> set[tuple[tuple[str, str | None], ...]]:
+    return {tuple(line["told_by"].items()) for line in live if line["kind"] == kind and "Kopie" not in line["path"]}
+
+
+def test_the_truth_says_of_what_a_file_is_about_where_it_is_told_and_what_only_a_picture_tells(
+    live: list[dict[str, Any]],
+):
+    assert _told(live, "Rechnung") == {(("cost_group", "text"),)}
+    assert _told(live, "Foto") == {(("building", "folder"), ("level", "folder"), ("room", "folder")), ()}
+    assert _told(live, "LV") == {(("cost_group", "name"),)}
+    assert _told(live, "Protokoll") == {()}
+    assert {told for tolds in _told(live, "Scan") for _, told in tolds} == {None}
+    assert any("text" in told for tolds in _told(live, "Notiz") for told in tolds)
+    assert all(
+        (line["cost_group"] is not None) == ("cost_group" in line["told_by"])
+        and (line["place"] is not None) == ("building" in line["told_by"])
+        for line in live
+    )
 
 
 def test_photos_open_and_some_were_taken_sideways(office: Path, live: list[dict[str, Any]]):

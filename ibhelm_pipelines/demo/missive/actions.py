@@ -36,6 +36,8 @@ def new_conversation(office: Office, *, users: Iterable[str], at: int, **values:
         "_merged_into": None,
         "_uncounted": 0,
         "_project": None,
+        "_also": [],
+        "_groups": [],
     }
     return office.add("conversations", {**row, **values})
 
@@ -189,9 +191,16 @@ def _merge_into(office: Office, source: Row, survivor: Row) -> None:
         for row in office.everything_inside(table, source["id"]):
             office.move_inside(table, row, survivor["id"])
     labels = list(dict.fromkeys([*survivor["shared_labels"], *source["shared_labels"]]))
-    office.change(survivor, {"shared_labels": labels})
+    office.change(survivor, {"shared_labels": labels, **_about_both(survivor, source)})
     office.touch(survivor, source["last_activity_at"])
     office.change(source, {"_merged_into": survivor["id"]})
+
+
+def _about_both(survivor: Row, source: Row) -> Row:
+    projects = [row["_project"] for row in (survivor, source) if row["_project"] is not None]
+    first, *also = dict.fromkeys([*projects, *survivor["_also"], *source["_also"]] or [None])
+    groups = sorted({*survivor["_groups"], *source["_groups"]})
+    return {"_project": first, "_also": also, "_groups": groups}
 
 
 def move_message(office: Office, message: Row, conversation: Row) -> None:

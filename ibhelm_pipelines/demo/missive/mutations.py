@@ -78,7 +78,7 @@ def _new_mail(life: Life) -> Row | None:
     conversation = _new_conversation(life)
     if conversation is None:
         return None
-    subject = life.writer.filled(life.rng.choice(wording.SUBJECTS), conversation["_project"])
+    subject = life.writer.subject(life.rng.choice(wording.SUBJECTS), conversation)
     row = life.writer.mail(conversation, at=life.office.now(), incoming=life.rng.random() < 0.7, subject=subject)
     return actions.add_message(life.office, row)
 

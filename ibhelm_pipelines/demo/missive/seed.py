@@ -155,7 +155,7 @@ class _Seeding:
         project = rng.randrange(len(self.office.contents.projects)) if rng.random() < 0.75 else None
         template = rng.choice(wording.UNRELATED_SUBJECTS if project is None else wording.SUBJECTS)
         conversation = self.begun(team=team or self.team(), users=users, project=project)
-        self.mails(conversation, count, self.writer.filled(template, project))
+        self.mails(conversation, count, self.writer.subject(template, conversation))
         return conversation
 
     def ordinary(self, _number: int) -> None:
@@ -167,7 +167,9 @@ class _Seeding:
         if rng.random() < 0.3:
             actions.set_flag(self.office, conversation, "closed", on=True)
         if rng.random() < 0.1:
-            actions.rename(self.office, conversation, f"Geklärt: {rng.choice(wording.TRADES)}")
+            trade = rng.choice(wording.TRADES)
+            actions.rename(self.office, conversation, f"Geklärt: {trade}")
+            conversation["_groups"] = sorted({*conversation["_groups"], wording.TRADE_GROUPS[trade]})
 
     def tie(self, count: int) -> None:
         """Let so many conversations have been active in one second."""
@@ -253,6 +255,7 @@ class _Seeding:
     def twice_delivered(self, _number: int) -> None:
         """The same mail in two conversations: two rows with one message id."""
         first, second = self.thread(1), self.begun(team=self.team())
+        second |= {"_project": first["_project"], "_groups": first["_groups"]}
         row = self.office.inside("messages", first["id"])[0]
         attachments = [{**each, "id": self.office.new_id()} for each in row["attachments"]]
         copy = {**row, "id": self.office.new_id(), "conversation": second["id"], "attachments": attachments}

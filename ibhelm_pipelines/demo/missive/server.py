@@ -21,6 +21,7 @@ from ibhelm_pipelines.demo.missive.api import PREFIX, Api
 from ibhelm_pipelines.demo.missive.attachment_host import AttachmentHost
 from ibhelm_pipelines.demo.missive.contents import Contents
 from ibhelm_pipelines.demo.missive.faults import MissiveFaults
+from ibhelm_pipelines.demo.missive.filing import About, conversations_meant, file_conversations
 from ibhelm_pipelines.demo.missive.gateway import MissiveGateway
 from ibhelm_pipelines.demo.missive.malformed import seed_malformed
 from ibhelm_pipelines.demo.missive.mutations import mutate
@@ -97,6 +98,7 @@ class MissiveSimulator:
         conversations: how many; at least 21 to have every kind, 4 mails each.
         ties: so many of them were active in one and the same second.
         malformed: whether there is one of each malformed mail, too.
+        filed: whether its people label conversations with projects, cost groups and places, see `filing.py`.
         contents_seed: of projects and attachments, where they are to be those of another office: to make them takes
             longer than all the rest.
         files: a folder (a NAS); some attachments are files that lie below it, byte for byte.
@@ -120,6 +122,7 @@ class MissiveSimulator:
         conversations: int = 60,
         ties: int = 0,
         malformed: bool = False,
+        filed: bool = False,
         contents_seed: int | None = None,
         files: Path | None = None,
         switches: Switches | None = None,
@@ -147,6 +150,8 @@ class MissiveSimulator:
         )
         self.attachments_url = self._host.url
         self._rows = Rows(self.office, attachments_url=self.attachments_url, secret=token)
+        if filed:
+            file_conversations(self.office, self._rows, seed=seed)
         self.webhooks = Webhooks(self.office, self._rows, seed=seed, retry_seconds=webhook_retry_seconds)
         self.webhooks.faults = lambda: self._gateway.faults
         api = Api(self.office, self._rows, self.webhooks)
@@ -230,6 +235,10 @@ class MissiveSimulator:
         """Go on from what `as_json` kept, before anybody asks."""
         self.office.take(kept["office"])
         self.webhooks.take(kept["webhooks"])
+
+    def meant(self) -> dict[str, About]:
+        """Return what each conversation that can be read is about, by its id."""
+        return conversations_meant(self.office, self._rows)
 
     def truth(self) -> dict[str, list[dict[str, Any]]]:
         """Return what a perfect mirror would hold; `truth.py` says in which shape."""

@@ -45,6 +45,31 @@ PERSONAL_SUBJECTS = ("Krankmeldung", "Gehaltsabrechnung Oktober", "Kita schließ
 
 TRADES = ("Heizung", "Lüftung", "Sanitär", "Kälte", "Elektro", "MSR/GA")
 
+TRADE_GROUPS = {"Heizung": 420, "Lüftung": 430, "Sanitär": 410, "Kälte": 434, "Elektro": 440, "MSR/GA": 480}
+"""The cost group that who names a trade means."""
+GROUP_LABELS = {
+    410: "KGR 410 Sanitär",
+    420: "KG 420",
+    430: "KGR 430 Lüftung",
+    434: "434 Kälte",
+    440: "kgr440",
+    450: "KGR 450",
+    480: "KGR 480 Automation",
+}
+MEANINGLESS_LABELS = ("Rechnungen 2024", "KGR", "DN 434", "KGR 4401 (alt)", "Otto", "Raum 430")
+"""What looks like a project, a cost group or a place to a machine only."""
+MISLEADING_SUBJECTS = (
+    "Ihre Bestellung 4500{number}",
+    "Zahlungserinnerung über {number},50 EUR",
+    "Gutschrift {number} EUR",
+    "Inventur {year}",
+    "O-Ring Pumpe P2 bestellen",
+    "Kopierer: Zählerstand 43{number}",
+    "Katalog DN 430 und Schrauben 8.8",
+    "Otto fragt nach dem Schlüssel",
+)
+"""Subjects of mails that belong to no project and no cost group, whatever numbers stand in them."""
+
 GREETINGS = (
     "Sehr geehrte Damen und Herren,",
     "Sehr geehrte Frau Köhler,",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.demo.missive import wording
 from ibhelm_pipelines.demo.missive.bodies import PROGRAMS, Letter, Quoted
@@ -91,22 +91,35 @@ class Writer:
     def __init__(self, office: Office, rng: Random) -> None:
         self.office, self.rng = office, rng
 
-    def filled(self, template: str, project: int | None) -> str:
-        """Return a template with the names and numbers of a project."""
+    def facts(self, project: int | None) -> dict[str, Any]:
+        """Return the names and numbers of a project that templates ask for."""
         projects = self.office.contents.projects
         model = projects[self.rng.randrange(len(projects)) if project is None else project]
         names = [row["name"] for row in self.office.live("users")]
-        return template.format(
-            project=model.title,
-            number=model.number,
-            site=model.site.name,
-            initials=model.lead.initials,
-            trade=self.rng.choice(wording.TRADES),
-            letter=self.rng.choice("ABCDEF"),
-            count=self.rng.randrange(1, 60),
-            group=self.rng.choice(COST_GROUPS).number,
-            name=self.rng.choice(names),
-        )
+        return {
+            "project": model.title,
+            "number": model.number,
+            "site": model.site.name,
+            "initials": model.lead.initials,
+            "trade": self.rng.choice(wording.TRADES),
+            "letter": self.rng.choice("ABCDEF"),
+            "count": self.rng.randrange(1, 60),
+            "group": self.rng.choice(COST_GROUPS).number,
+            "name": self.rng.choice(names),
+        }
+
+    def filled(self, template: str, project: int | None) -> str:
+        """Return a template with the names and numbers of a project."""
+        return template.format(**self.facts(project))
+
+    def subject(self, template: str, conversation: Row) -> str:
+        """Return a subject for a conversation, and note the cost group that it is about."""
+        facts = self.facts(conversation["_project"])
+        if "{trade}" in template:
+            conversation["_groups"] = [wording.TRADE_GROUPS[facts["trade"]]]
+        elif "{group}" in template:
+            conversation["_groups"] = [facts["group"]]
+        return template.format(**facts)
 
     def user(self) -> Row:
         """Return some user."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from starlette.routing import Route
 
+from ibhelm_pipelines.demo.teamwork.filing import file_tasks
 from ibhelm_pipelines.demo.teamwork.gateway import TeamworkGateway
 from ibhelm_pipelines.demo.teamwork.mutations import mutate
 from ibhelm_pipelines.demo.teamwork.seed import seed_office
@@ -48,6 +49,7 @@ class TeamworkSimulator:
         seed: another seed makes another office; its projects are those of the demo NAS of that seed.
         projects: how many, at least 3.
         tasks: how many; there are half as many comments and half as many time entries.
+        filed: whether its people tag tasks with cost groups and places, see `filing.py`.
         switches: the vendor's habits, as far as they are unknown.
         faults: what goes wrong; nothing by default.
         token: the API key.
@@ -65,6 +67,7 @@ class TeamworkSimulator:
         seed: int = 7,
         projects: int = 6,
         tasks: int = 200,
+        filed: bool = False,
         switches: Switches | None = None,
         faults: Faults | None = None,
         token: str = TOKEN,
@@ -78,6 +81,8 @@ class TeamworkSimulator:
         self.token = token
         self.office = Office(clock=clock, switches=switches)
         seed_office(self.office, seed=seed, projects=projects, tasks=tasks)
+        if filed:
+            file_tasks(self.office, seed=seed, projects=projects)
         self.webhooks = Webhooks(self.office, seed=seed, retry_seconds=webhook_retry_seconds)
         self.webhooks.faults = lambda: self._gateway.faults
         self._gateway = TeamworkGateway(

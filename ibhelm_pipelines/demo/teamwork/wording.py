@@ -35,6 +35,46 @@ TAGS = (
     "KGR 4401 (alt)",
     "Gebäude: Haus A",
 )
+TAG_GROUPS = {
+    "KGR 410": 410, "KGR 420": 420, "KGR 422": 422, "KGR 430": 430, "KGR 434": 434, "KGR 440": 440, "KGR 480": 480,
+}  # fmt: skip
+"""What those of TAGS mean that mean a cost group; `KGR 4401 (alt)` never meant one, and `Gebäude: Haus A` was imported
+from elsewhere and stands on tasks of all projects."""
+GROUP_SPELLINGS = {
+    410: ("KGR 410", "KG 410", "410 Sanitär"),
+    420: ("KGR 420", "kgr 420", "420_Heizung"),
+    422: ("KGR 422", "KG 422 Wärmeverteilnetze"),
+    430: ("KGR 430 Lüftung", "KGR_430", "KG 430"),
+    434: ("KGR 434", "KG 434", "434 Kälte", "kgr434", "KGR 434 Kälteanlagen"),
+    440: ("KGR 440", "KG440 Elektro", "Kostengruppe 440"),
+    442: ("KGR 442",),
+    456: ("KGR 456 BMA", "KG 456"),
+    480: ("KGR 480", "480 Automation", "kgr480"),
+}
+"""How people write the cost groups that they mean."""
+MEANINGLESS_TAGS = (
+    "DN 434",
+    "Raum 430",
+    "KGR",
+    "2434",
+    "450 EUR",
+    "KGR 4342",
+    "KGR 999",
+    "Otto",
+    "O2-Messung",
+    "Ortstermin",
+    "O - offen",
+    "Index 430",
+)
+"""What looks like a cost group or a place to a machine only."""
+PLAIN_TASKS = (
+    "Leistungsbild abstimmen",
+    "Messreihe auswerten",
+    "Prüfbericht schreiben",
+    "Schulung vorbereiten",
+    "Geräte bestellen",
+    "Termin mit der Statik",
+)
 COLORS = ("#d84640", "#f78234", "#f4bd38", "#b1da34", "#53c944", "#37ced0", "#2f8de4", "#9b7cdb")
 TEAMS = ("Heizung/Lüftung", "Elektro/GA", "Bauüberwachung")
 TITLES = ("Projektleiterin", "Planer TGA", "Bauüberwacher", "Technische Systemplanerin", "")
