@@ -27,6 +27,8 @@ DEFAULT_STATE_DIR = ".ibhelm"
 DEFAULT_IGNORED_FOLDERS = ("@eaDir", "#recycle", "@tmp", "#snapshot", ".SynologyWorkingDirectory")
 DEFAULT_IGNORED_FILES = ("Thumbs.db", "~$*", "*.tmp", "*.partial", "*.dwl", "*.dwl2")
 
+SHORTEST_WEB_SECRET = 32
+
 SplitByComma = Annotated[tuple[str, ...], NoDecode]
 """A tuple that is written as one comma-separated line in the environment."""
 
@@ -68,9 +70,6 @@ class Settings(BaseSettings):
     postgres_port: int = Field(0, ge=0, le=65535, description="Port of the embedded Postgres; 0 takes a free one")
 
     s3_endpoint: str | None = Field(None, description="URL of the S3 server; embedded when not set")
-    s3_public_url: str | None = Field(
-        None, description="URL of the bucket as browsers reach it; default ENDPOINT/BUCKET"
-    )
     s3_bucket: str = Field("ibhelm", description="Bucket for originals and previews")
     s3_region: str = Field("us-east-1", description="Region that requests are signed for")
     s3_access_key: str = Field("test", description="Access key; the embedded server knows `test` only")
@@ -98,6 +97,18 @@ class Settings(BaseSettings):
 
     webhooks_port: int = Field(
         8010, ge=0, le=65535, description="Port of the webhook receiver on 127.0.0.1; 0 takes a free one"
+    )
+    web_port: int = Field(
+        8020,
+        ge=0,
+        le=65535,
+        description="Port of the gateway to previews and downloads on 127.0.0.1; 0 takes a free one",
+    )
+    web_url: str | None = Field(
+        None, description="Address of the gateway as browsers reach it; default http://127.0.0.1:PORT"
+    )
+    web_secret: SecretStr | None = Field(
+        None, description="Signs links to previews and downloads, at least 32 characters; `ibhelm up` makes one"
     )
     teamwork_url: str | None = Field(None, description="Address of Teamwork, such as https://office.teamwork.com")
     teamwork_token: SecretStr | None = Field(None, description="API key of a Teamwork user who sees every project")
@@ -149,6 +160,13 @@ class Settings(BaseSettings):
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
+    @field_validator("web_secret")
+    @classmethod
+    def _long(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < SHORTEST_WEB_SECRET:
+            raise ValueError(f"it has fewer than {SHORTEST_WEB_SECRET} characters, so links could be forged")
+        return value
+
     @field_validator("nas_root", "state_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
@@ -166,6 +184,11 @@ class Settings(BaseSettings):
                 "No NAS folder is set.", next_step="Set IBHELM_NAS_ROOT to the folder where the share is mounted."
             )
         return os.fsencode(self.nas_root)
+
+    @property
+    def web_address(self) -> str:
+        """The gateway's address as browsers reach it, without a slash at its end."""
+        return (self.web_url or f"http://127.0.0.1:{self.web_port}").rstrip("/")
 
     def require_database_url(self) -> str:
         """Return the Postgres URL of the pipeline role.

@@ -21,6 +21,7 @@ import pytest
 import structlog
 import tables
 from psycopg import sql
+from pydantic import SecretStr
 
 from ibhelm_pipelines.db.migrations import migrate
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
@@ -34,6 +35,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 TEMPLATE = "template_ibhelm"
 PIPELINE = "ibhelm_pipeline"
 PIPELINE_PASSWORD = "password of the tests"
+WEB_SECRET = "the secret that signs links in all tests"
 VOLATILE = {
     "fsync": "off",
     "synchronous_commit": "off",
@@ -152,6 +154,7 @@ def settings(tmp_path: Path, database_url: str, s3: EmbeddedS3, s3_bucket: str) 
         database_url=database_url,
         s3_endpoint=s3.endpoint,
         s3_bucket=s3_bucket,
+        web_secret=SecretStr(WEB_SECRET),
     )
 
 
@@ -166,6 +169,7 @@ def environment(settings: Settings, empty_database_url: str) -> dict[str, str]:
         "IBHELM_S3_ENDPOINT": settings.require_s3_endpoint(),
         "IBHELM_S3_BUCKET": settings.s3_bucket,
         "IBHELM_CONTENT_WORKERS": "1",
+        "IBHELM_WEB_SECRET": WEB_SECRET,
     }
 
 

@@ -15,8 +15,6 @@ from dataclasses import asdict, dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from psycopg import errors as postgres_errors
-
 from ibhelm_pipelines.content.families import UNOPENED, tool_version, tool_versions
 from ibhelm_pipelines.content.outcome import Outcome, Step
 from ibhelm_pipelines.content.report import as_counts, count_by_folder
@@ -24,7 +22,8 @@ from ibhelm_pipelines.content.source import Place
 from ibhelm_pipelines.db.connect import Connection, connect, translated_errors
 from ibhelm_pipelines.db.live import tell
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.errors import DatabaseUnavailableError
+from ibhelm_pipelines.objects.links import Kind as LinkKind
+from ibhelm_pipelines.objects.links import renew_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,10 +44,11 @@ OVERLAP = dt.timedelta(minutes=5)
 """A step may have failed on a file while a scan moved it; longer than a transaction of a scan, or reading one content,
 takes."""
 
-DEADLOCK_RETRIES = 5
-
 ASSETS: dict[Step, str] = {"store": "stored_originals", "thumbnail": "thumbnails", "text": "extracted_text"}
 """The Dagster asset that a run of each step would materialise."""
+
+LINKED: dict[Step, LinkKind] = {"store": "original", "thumbnail": "thumbnail"}
+"""What each step stores for people to look at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +129,7 @@ class Ledger:
     ) -> None:
         self._connection = connection
         self._queries = load_queries("content")
-        self._root = settings.root
+        self._settings = settings
         self._step: Step = step
         self._tell = tell
         self._hashes = sorted(set(scope.hashes)) if scope.hashes is not None else None
@@ -177,23 +177,14 @@ class Ledger:
         """How many contents this run left to another one that was at them."""
         return len(self._busy)
 
-    def link_previews(self, base_url: str, *, hashes: Sequence[str] | None = None) -> None:
-        """Show the previews in `files`: of these contents, or of everything in the run's scope.
-
-        A scan may be writing the same rows in another order; whoever Postgres picks as the victim of a deadlock tries
-        again.
-        """
-        hashes = self._hashes if hashes is None else list(hashes)
-        name = "link_previews_of_folders" if hashes is None else "link_previews"
-        values = {"base_url": base_url, "hashes": hashes, "folders": self._scope["folders"]}
-        for attempt in range(1, DEADLOCK_RETRIES + 1):
-            try:
-                with translated_errors():
-                    self._connection.execute(self._queries[name], values)
-                    return
-            except DatabaseUnavailableError as error:
-                if attempt == DEADLOCK_RETRIES or not isinstance(error.__cause__, postgres_errors.DeadlockDetected):
-                    raise
+    def renew_links(self, *, hashes: Sequence[str] | None = None) -> None:
+        """Show in `files` what is stored: of these contents, or of everything in the run's scope."""
+        kind = LINKED.get(self._step)
+        if kind is not None:
+            scope = (
+                {"hashes": self._hashes, "folders": self._scope["folders"]} if hashes is None else {"hashes": hashes}
+            )
+            renew_links(self._connection, self._settings, kind, **scope)
 
     def _missing_in_folders(self) -> Iterator[list[str]]:
         """The list lies in the database: 300,000 hashes in this process would not be little."""
@@ -225,7 +216,7 @@ class Ledger:
         return Work(hash=content_hash, size_bytes=size_bytes, family=family, folders=tuple(folders), places=places)
 
     def _place(self, raw_path: bytes, extension: str, size_bytes: int, mtime_ns: int, inode: int) -> Place:
-        path = os.path.join(self._root, raw_path)  # noqa: PTH118 - bytes
+        path = os.path.join(self._settings.root, raw_path)  # noqa: PTH118 - bytes
         return Place(path=path, extension=extension, size_bytes=size_bytes, mtime_ns=mtime_ns, inode=inode)
 
     def _rows(self, results: Sequence[Done]) -> dict[str, list[dict[str, Any]]]:

@@ -102,12 +102,9 @@ class Steps:
         with closing(self._chunks(step, ledger, at_once=scope.hashes is not None)) as chunks:
             for chunk in chunks:
                 ledger.record(chunk)
-                if step == "thumbnail":
-                    stored = [done.work.hash for done in chunk if done.stored]
-                    ledger.link_previews(_public_url(self._settings), hashes=stored)
+                ledger.renew_links(hashes=[done.work.hash for done in chunk if done.stored])
                 tally.add(chunk)
-        if step == "thumbnail":
-            ledger.link_previews(_public_url(self._settings))
+        ledger.renew_links()
         return tally.report(time.monotonic() - started, waiting=ledger.count_waiting(), busy=ledger.busy)
 
     def _chunks(self, step: Step, ledger: Ledger, *, at_once: bool) -> Generator[list[Done]]:
@@ -178,8 +175,3 @@ def _finished(
 
 def _is_full(chunk: Sequence[Done]) -> bool:
     return len(chunk) >= CHUNK or sum(done.weight for done in chunk) > MAX_WAITING_CHARS
-
-
-def _public_url(settings: Settings) -> str:
-    bucket_url = settings.s3_public_url or f"{settings.require_s3_endpoint().rstrip('/')}/{settings.s3_bucket}"
-    return bucket_url.rstrip("/") + "/"

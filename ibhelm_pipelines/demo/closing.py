@@ -15,7 +15,6 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.postgres import find_binaries
 from ibhelm_pipelines.local.records import WEBSERVER, recorded
-from ibhelm_pipelines.objects.store import MAX_LINK_SECONDS, ObjectStore
 from ibhelm_pipelines.vendors.missive.sync import is_connected as is_missive_connected
 from ibhelm_pipelines.vendors.teamwork.sync import is_connected as is_teamwork_connected
 
@@ -131,9 +130,4 @@ def _places(settings: Settings) -> list[tuple[str, str]]:
         ("S3", f"{settings.s3_endpoint}, bucket {settings.s3_bucket}: originals/<hash>, thumbnails/<hash>.webp"),
     ]
     examples = _ask(settings, "example_preview")
-    return [*places, *(("Preview", f"of {example['name']}: {_link(settings, example['key'])}") for example in examples)]
-
-
-def _link(settings: Settings, key: str) -> str:
-    with ObjectStore(settings) as store:
-        return store.presign(key, file_name="preview.webp", media_type="image/webp", seconds=MAX_LINK_SECONDS)
+    return [*places, *(("Preview", f"of {example['name']}: {example['url']}") for example in examples)]

@@ -18,6 +18,7 @@ from ibhelm_pipelines.errors import ConfigurationError, ScanBusyError
 from ibhelm_pipelines.nas.ignore import IgnoreRules
 from ibhelm_pipelines.nas.names import display, folder_of
 from ibhelm_pipelines.nas.paths import scan_paths
+from ibhelm_pipelines.objects.links import renew_links
 from ibhelm_pipelines.share import LOOSE, Share
 from ibhelm_pipelines.vendors.missive.attachment_addresses import FreshAddresses
 from ibhelm_pipelines.vendors.missive.attachment_disk import Disk, temporary_name
@@ -170,6 +171,7 @@ class _Run:
             self._scan(folder, files)
         if waiting:
             self._ledger.link_placed()
+        renew_links(self._connection, self._settings, "original", hashes=self._ledger.take_linked())
         for file in self._ledger.unlinked():
             if not disk.holds(file.raw_path, file.size, file.hash):
                 self._ledger.start_over(file)

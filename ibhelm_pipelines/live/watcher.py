@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
+from ibhelm_pipelines.db.heartbeat import Heartbeat
 from ibhelm_pipelines.errors import ConfigurationError, ShareUnavailableError
 from ibhelm_pipelines.live.delivery import Delivery
-from ibhelm_pipelines.live.heartbeat import Heartbeat
 from ibhelm_pipelines.live.inotify_tree import InotifyTree
 from ibhelm_pipelines.live.mounts import Choice, choose, mounts_of
 from ibhelm_pipelines.live.pending import Pending

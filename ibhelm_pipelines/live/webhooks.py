@@ -8,17 +8,12 @@ and no vendor's token.
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
-import socket
 import time
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import structlog
-import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
@@ -26,18 +21,20 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from ibhelm_pipelines.db.connect import Pool, open_pool
-from ibhelm_pipelines.errors import ConfigurationError, DatabaseUnavailableError
-from ibhelm_pipelines.live.heartbeat import INTERVAL_SECONDS, Heartbeat
+from ibhelm_pipelines.db.heartbeat import INTERVAL_SECONDS, Heartbeat
+from ibhelm_pipelines.errors import DatabaseUnavailableError
 from ibhelm_pipelines.live.rate_limit import RateLimit
 from ibhelm_pipelines.live.webhook_counts import Counts
 from ibhelm_pipelines.live.webhook_formats import FORMATS, Format, is_signed
-from ibhelm_pipelines.live.webhook_protocol import OncePerMinute, protocol_class
 from ibhelm_pipelines.live.webhook_store import Storing, answers, delete_old, in_thread
-from ibhelm_pipelines.local.ports import HOST, choose_port
+from ibhelm_pipelines.local.http_server import graceful_signals, listening, new_server
+from ibhelm_pipelines.local.ports import HOST
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from types import FrameType
+    import socket
+    from collections.abc import Callable, Mapping
+
+    import uvicorn
 
     from ibhelm_pipelines.settings import Settings
 
@@ -53,8 +50,6 @@ MAX_CLIENT_CHARS = 64
 CONNECTIONS = 4
 """To the database: one stores, one looks after its health, and two stand by for those that hang."""
 
-MAX_OPEN_REQUESTS = 256
-STOP_SECONDS = 5
 DAY_SECONDS = 24 * 3600.0
 
 _REFUSALS = {
@@ -174,14 +169,19 @@ def serve(settings: Settings) -> None:
     """
     secrets = webhook_secrets(settings)
     with (
-        _listening(settings) as listener,
+        listening(
+            settings.webhooks_port,
+            memory=settings.state_dir / "webhooks.port",
+            service="The webhook receiver",
+            variable="IBHELM_WEBHOOKS_PORT",
+        ) as listener,
         open_pool(settings.require_database_url(), application="webhooks", max_size=CONNECTIONS) as pool,
         Heartbeat(settings, kind="webhooks") as heartbeat,
     ):
         url = f"http://{HOST}:{listener.getsockname()[1]}"
         receiver = Receiver(pool, secrets)
-        server = _server(receiver.application(), receiver.counts)
-        with _graceful_signals(server):
+        server = new_server(receiver.application(), on_broken=partial(receiver.counts.rejected, "", "not_http"))
+        with graceful_signals(server):
             structlog.get_logger().info("webhooks_listening", url=url, vendors=sorted(secrets))
             anyio.run(_serve, server, listener, partial(_beat, heartbeat, receiver.counts, url), pool)
         structlog.get_logger().info("webhooks_stopped", **receiver.counts.as_state())
@@ -191,23 +191,6 @@ def webhook_secrets(settings: Settings) -> dict[str, str]:
     """Return the secret of each vendor that has one."""
     known = {"teamwork": settings.teamwork_webhook_secret, "missive": settings.missive_webhook_secret}
     return {vendor: secret.get_secret_value() for vendor, secret in known.items() if secret is not None}
-
-
-def _server(application: Starlette, counts: Counts) -> uvicorn.Server:
-    logging.getLogger("uvicorn.error").addFilter(OncePerMinute())
-    config = uvicorn.Config(
-        application,
-        http=protocol_class(partial(counts.rejected, "", "not_http")),
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        forwarded_allow_ips=HOST,  # a reverse proxy is on this machine, for nobody else reaches us
-        limit_concurrency=MAX_OPEN_REQUESTS,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    return uvicorn.Server(config)
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket, beat: Callable[[], None], pool: Pool) -> None:
@@ -238,42 +221,3 @@ async def _clean_daily(pool: Pool) -> None:
         except DatabaseUnavailableError as error:
             log.warning("old_deliveries_not_deleted", reason=str(error))
         await anyio.sleep(DAY_SECONDS)
-
-
-@contextmanager
-def _listening(settings: Settings) -> Iterator[socket.socket]:
-    """Listen on the configured port, or on a free one, from the beginning to the end of the block."""
-    settings.state_dir.mkdir(parents=True, exist_ok=True)
-    port = choose_port(
-        settings.webhooks_port,
-        memory=settings.state_dir / "webhooks.port",
-        service="The webhook receiver",
-        variable="IBHELM_WEBHOOKS_PORT",
-    )
-    # asyncio turns off the 40 ms wait for a fuller packet only where it sees the protocol's number.
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((HOST, port))
-            listener.listen(MAX_OPEN_REQUESTS)
-        except OSError as error:
-            raise ConfigurationError(
-                f"The webhook receiver cannot listen on port {port} of {HOST}: {error.strerror}.",
-                next_step="Set IBHELM_WEBHOOKS_PORT to another port, or to 0 for a free one.",
-            ) from error
-        yield listener
-
-
-@contextmanager
-def _graceful_signals(server: uvicorn.Server) -> Iterator[None]:
-    """End in good order: uvicorn raises the signal that stopped it once more, which would end us with its number."""
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        server.should_exit = True
-
-    former = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

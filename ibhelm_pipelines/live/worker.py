@@ -21,9 +21,9 @@ from psycopg import sql
 
 from ibhelm_pipelines.alerts.evaluate import evaluate_if_stale
 from ibhelm_pipelines.db.connect import connect, translated_errors
+from ibhelm_pipelines.db.heartbeat import Heartbeat
 from ibhelm_pipelines.db.live import LIVE_CHANNEL
 from ibhelm_pipelines.errors import DatabaseUnavailableError, IbhelmError, PermanentError
-from ibhelm_pipelines.live.heartbeat import Heartbeat
 from ibhelm_pipelines.live.inbox import LEASE_SECONDS, Inbox
 from ibhelm_pipelines.live.lanes import LANES, Lane, Tools, lanes_on, sources
 from ibhelm_pipelines.live.renewal import renewing

@@ -23,7 +23,6 @@ from botocore.exceptions import ClientError, ParamValidationError
 from ibhelm_pipelines.errors import ConfigurationError, ObjectStoreUnavailableError
 from ibhelm_pipelines.local.ports import HOST, choose_port, is_free
 from ibhelm_pipelines.local.process import ProcessRecord, start_process, tail, wait_until
-from ibhelm_pipelines.objects.store import THUMBNAILS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -41,7 +40,7 @@ class EmbeddedS3:
         folder: where objects, state, log and the process record live.
         bucket: the bucket that it has once it is started.
         access_key: the access key that it knows.
-        secret_key: the secret that signs; links (presigned URLs) are checked with it.
+        secret_key: the secret that signs.
         configured_port: port on 127.0.0.1; 0 takes a free one and keeps it.
     """
 
@@ -160,7 +159,7 @@ class EmbeddedS3:
         return record
 
     def _prepare_bucket(self) -> None:
-        """Create the bucket; let browsers show previews without credentials (NocoDB does not sign), nothing else."""
+        """Create the bucket; nobody reads it without credentials, as former versions let everybody read previews."""
         client = boto3.client(
             "s3",
             endpoint_url=self.endpoint,
@@ -174,8 +173,7 @@ class EmbeddedS3:
         try:
             with suppress(client.exceptions.BucketAlreadyOwnedByYou):
                 client.create_bucket(Bucket=self.bucket)
-            client.delete_public_access_block(Bucket=self.bucket)
-            client.put_bucket_policy(Bucket=self.bucket, Policy=previews_policy(self.bucket))
+            client.delete_bucket_policy(Bucket=self.bucket)
         except (ClientError, ParamValidationError) as error:
             raise ConfigurationError(
                 f"The embedded S3 server refuses the bucket {self.bucket!r}: {error}.",
@@ -189,17 +187,6 @@ class EmbeddedS3:
             f"The embedded S3 server in {self.folder} {what}. The end of its log:\n{tail(self.log)}\n",
             next_step=f"Correct the cause that {self.log} names and try again.",
         )
-
-
-def previews_policy(bucket: str) -> str:
-    """Return the bucket policy that lets everybody who knows a preview's key (a hash) read it, and nothing else."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": "*",
-        "Action": "s3:GetObject",
-        "Resource": f"arn:aws:s3:::{bucket}/{THUMBNAILS}*",
-    }
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def _came_up(process: ProcessRecord, port: int) -> bool:

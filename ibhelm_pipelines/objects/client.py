@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -27,8 +28,23 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 CONNECT_SECONDS = 5
-READ_SECONDS = 120  # a server may think long about the end of a large upload
-ATTEMPTS = 4  # in all, with the growing pauses of botocore's standard mode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Patience:
+    """How long and how often a server is asked.
+
+    Attributes:
+        read_seconds: between two signs of life.
+        attempts: in all, with the growing pauses of botocore's standard mode.
+    """
+
+    read_seconds: int
+    attempts: int
+
+
+PATIENT = Patience(read_seconds=120, attempts=4)
+"""Of runs: a server may think long about the end of a large upload."""
 
 _MISSING = frozenset({"404", "NoSuchKey", "NoSuchUpload"})
 _MISCONFIGURED = frozenset({
@@ -47,18 +63,19 @@ class MissingError(PermanentError):
     """There is no such object or upload. Never leaves this room."""
 
 
-def new_client(settings: Settings, endpoint: str, *, connections: int) -> S3Client:
-    """Return a client for an endpoint; thread-safe.
+def new_client(settings: Settings, *, connections: int, patience: Patience) -> S3Client:
+    """Return a client for the endpoint of the settings; thread-safe.
 
     Raises:
-        ConfigurationError: the endpoint is no URL.
+        ConfigurationError: the endpoint is not set, or is no URL.
     """
+    endpoint = settings.require_s3_endpoint()
     config = Config(
         signature_version="s3v4",  # boto3 signs links for us-east-1 with the old SigV2 otherwise
         s3={"addressing_style": "path"},
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=READ_SECONDS,
-        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        read_timeout=patience.read_seconds,
+        retries={"mode": "standard", "total_max_attempts": patience.attempts},
         max_pool_connections=connections,
     )
     try:

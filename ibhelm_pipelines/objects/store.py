@@ -1,20 +1,25 @@
-"""Objects in one S3 bucket: put, verify, find, delete, sign a link.
+"""Objects in one S3 bucket: put, verify, find, read, delete.
 
 Invariants: an object appears under its key whole and with the very bytes that its hash names, or not at all (the server
 checks the SHA-256 of every request; the hash over the parts of a large one is checked here before it is completed).
-Keys are hashes; the real file name travels in the signed link.
+Keys are hashes; the real file name travels in the link (objects.links).
 """
 
 from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from functools import cached_property
 from typing import IO, TYPE_CHECKING, BinaryIO, cast
-from urllib.parse import quote
 
 from ibhelm_pipelines.errors import ConfigurationError, ObjectStoreUnavailableError
-from ibhelm_pipelines.objects.client import MissingError, changed_content, new_client, translated_errors
+from ibhelm_pipelines.objects.client import (
+    PATIENT,
+    MissingError,
+    Patience,
+    changed_content,
+    new_client,
+    translated_errors,
+)
 from ibhelm_pipelines.objects.multipart import PART_BYTES, MultipartUpload, base64_of
 from ibhelm_pipelines.objects.window import FileWindow
 
@@ -22,13 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Self
 
-    from mypy_boto3_s3 import S3Client
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, HeadObjectOutputTypeDef
 
     from ibhelm_pipelines.settings import Settings
 
 ORIGINALS = "originals/"
 THUMBNAILS = "thumbnails/"
-MAX_LINK_SECONDS = 7 * 24 * 3600  # the limit of a SigV4 signature
 
 
 def original_key(content_hash: str) -> str:
@@ -52,22 +57,48 @@ class StoredObject:
     """As recorded at the upload, hex; empty for an object that this platform did not put."""
 
 
+class OpenObject:
+    """An object while it is read; close it. Not for several threads at once.
+
+    Args:
+        stored: what it is.
+        body: its bytes, or those that were asked for.
+        bucket: where it lies, for errors.
+    """
+
+    def __init__(self, stored: StoredObject, body: StreamingBody, bucket: str) -> None:
+        self.stored, self._body, self._bucket = stored, body, bucket
+
+    def read(self, size: int) -> bytes:
+        """Return the next bytes, at most so many; none at the end.
+
+        Raises:
+            ObjectStoreUnavailableError: they do not come, or end too early.
+        """
+        with translated_errors(self._bucket):
+            return self._body.read(size)
+
+    def close(self) -> None:
+        """Let go of it, wherever the reading is; the connection ends with it."""
+        self._body.close()
+
+
 class ObjectStore:
     """One bucket. Thread-safe; close it, or use it as a context manager.
 
     Args:
         settings: endpoint, bucket, region and keys.
         connections: how many requests may run at the same time.
+        patience: how long and how often the server is asked.
 
     Raises:
         ConfigurationError: no endpoint is set.
     """
 
-    def __init__(self, settings: Settings, *, connections: int = 16) -> None:
+    def __init__(self, settings: Settings, *, connections: int = 16, patience: Patience = PATIENT) -> None:
         self.bucket = settings.s3_bucket
         self._bucket_seen = False
-        self._settings = settings
-        self._client = new_client(settings, settings.require_s3_endpoint(), connections=connections)
+        self._client = new_client(settings, connections=connections, patience=patience)
 
     def __enter__(self) -> Self:
         return self
@@ -136,12 +167,26 @@ class ObjectStore:
             if not self._bucket_seen:
                 self.check()
             return None
-        return StoredObject(
-            key=key,
-            size=answer["ContentLength"],
-            media_type=answer.get("ContentType", ""),
-            sha256=answer.get("Metadata", {}).get("sha256", ""),
-        )
+        return _stored(key, answer)
+
+    def open(self, key: str, *, start: int = 0, length: int | None = None) -> OpenObject | None:
+        """Begin to read an object, or a stretch of it; None where there is none.
+
+        Args:
+            key: the object.
+            start: the first byte.
+            length: how many there are from there on; without it, all of the object is read.
+
+        Raises:
+            ObjectStoreUnavailableError, ConfigurationError: as of `check`.
+        """
+        stretch = {} if length is None else {"Range": f"bytes={start}-{start + length - 1}"}
+        try:
+            with translated_errors(self.bucket):
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **stretch)  # type: ignore[arg-type]
+        except MissingError:
+            return None
+        return OpenObject(_stored(key, answer), answer["Body"], self.bucket)
 
     def delete(self, key: str) -> None:
         """Delete an object; deleting what is not there is no error. Errors as of `check`."""
@@ -157,45 +202,6 @@ class ObjectStore:
             if page is None:
                 return
             yield from (entry["Key"] for entry in page.get("Contents", []))
-
-    def presign(self, key: str, *, file_name: str, media_type: str, seconds: int) -> str:
-        """Return a link that downloads an object under its real file name, without credentials, for a while.
-
-        Args:
-            key: the object.
-            file_name: the name that a browser saves it under, any Unicode.
-            media_type: the type that the browser is told.
-            seconds: how long the link works, at most 7 days.
-
-        Raises:
-            ConfigurationError: IBHELM_S3_PUBLIC_URL does not end with the bucket, so no link can be signed for it.
-        """
-        if not 0 < seconds <= MAX_LINK_SECONDS:
-            raise ValueError(f"a link works for 1 to {MAX_LINK_SECONDS} seconds, not {seconds}")
-        return self._links.generate_presigned_url(
-            "get_object",
-            Params={
-                "Bucket": self.bucket,
-                "Key": key,
-                "ResponseContentDisposition": content_disposition(file_name),
-                "ResponseContentType": media_type,
-            },
-            ExpiresIn=seconds,
-        )
-
-    @cached_property
-    def _links(self) -> S3Client:
-        """A client that signs for the host that browsers use (it is part of the signature); opens no connection."""
-        public = (self._settings.s3_public_url or "").rstrip("/")
-        if not public:
-            return self._client
-        endpoint = public.removesuffix(f"/{self.bucket}")
-        if endpoint == public:
-            raise ConfigurationError(
-                f"No link can be signed for IBHELM_S3_PUBLIC_URL={public}: it does not end with /{self.bucket}.",
-                next_step="Set it to the URL at which browsers reach the S3 server, followed by the bucket's name.",
-            )
-        return new_client(self._settings, endpoint, connections=1)
 
     def _holds(self, key: str, sha256: str, size: int) -> bool:
         stored = self.head(key)
@@ -227,7 +233,10 @@ class ObjectStore:
             ) from error
 
 
-def content_disposition(file_name: str) -> str:
-    """Return the header that makes browsers save a download under this name (RFC 6266, RFC 5987)."""
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\' else "_" for c in file_name)
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(file_name, safe='', errors='replace')}"
+def _stored(key: str, answer: HeadObjectOutputTypeDef | GetObjectOutputTypeDef) -> StoredObject:
+    return StoredObject(
+        key=key,
+        size=answer["ContentLength"],
+        media_type=answer.get("ContentType", ""),
+        sha256=answer.get("Metadata", {}).get("sha256", ""),
+    )

@@ -34,11 +34,9 @@ limit 30;
 
 -- name: example_preview
 -- A preview worth looking at: of a drawing or a photo rather than of a note.
-select f.name, o.key
-from ops.stored_objects o
-join public.contents c on c.hash = o.content_hash
-join public.files f on f.content_hash = c.hash and f.deleted_at is null
-where o.kind = 'thumbnail'
+select f.name, f.thumbnail::jsonb -> 0 ->> 'url' as url
+from public.files f join public.contents c on c.hash = f.content_hash
+where f.deleted_at is null and f.thumbnail is not null
 order by (c.media_type like 'image/%' or c.media_type = 'application/pdf') desc, c.size_bytes desc
 limit 1;
 

@@ -1,4 +1,4 @@
--- Signs of life of the long-lived processes (ibhelm_pipelines/live/heartbeat.py).
+-- Signs of life of the long-lived processes (ibhelm_pipelines/db/heartbeat.py).
 
 -- name: beat
 -- A process that comes again under an old name (pid 1 of a restarted container) is a new one.

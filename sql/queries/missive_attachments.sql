@@ -199,6 +199,7 @@ with found as (
 update public.email_attachments a
 set content_hash = found.hash, file_id = found.file_id, saved_at = now(), planned_path = null, skip_reason = null
 from found where a.id = found.attachment_id
+returning a.content_hash
 
 -- name: unlinked
 select distinct raw_path, hash, size_bytes from ops.attachment_files where placed_at is not null order by raw_path

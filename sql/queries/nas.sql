@@ -315,6 +315,7 @@ set name = p.name, path = p.path, raw_path = p.raw_path, extension = p.extension
     last_seen_at = now(),
     deleted_at = null,
     thumbnail = case when f.content_hash is not distinct from p.sha256 then f.thumbnail end,
+    download_url = case when f.content_hash is not distinct from p.sha256 then f.download_url end,
     content_changed_at = case when f.content_hash is not distinct from p.sha256 then f.content_changed_at else now() end,
     content_hash = p.sha256
 from placed p

@@ -39,6 +39,9 @@ insert into files (path, raw_path, name, extension, folder, size_bytes, modified
 values (%(name)s::text, convert_to(%(name)s, 'UTF8'), %(name)s::text, 'pdf', 'projekte/2301-Kita', 1, now(), %(hash)s,
         now(), now(), '', %(deleted)s)
 """
+PREVIEW = """
+update files set thumbnail = '[{"url": "http://127.0.0.1:8020/thumbnails/x"}]' where name in ('kaputt.pdf', 'weg.pdf')
+"""
 
 
 @pytest.fixture
@@ -50,6 +53,7 @@ def printed(settings: Settings) -> str:
             ("gut.pdf", GOOD, None), ("kopie.pdf", GOOD, None), ("kaputt.pdf", BAD, None), ("weg.pdf", GONE, "now"),
         ):  # fmt: skip
             connection.execute(FILE, {"name": name, "hash": content, "deleted": deleted})
+        connection.execute(PREVIEW)
     console = Console(file=io.StringIO(), width=200)
     print_closing(console, settings, {}, {})
     return console.file.getvalue()
@@ -77,7 +81,7 @@ def test_former_failures_and_deleted_files_are_not_shown(printed: str):
 
 def test_the_last_lines_lead_to_the_services(printed: str, settings: Settings):
     assert f". {settings.state_dir}/env && " in printed
-    assert f"{settings.s3_endpoint}/{settings.s3_bucket}/thumbnails/x.webp?" in printed
+    assert "of kaputt.pdf: http://127.0.0.1:8020/thumbnails/x" in printed
 
 
 TEAMWORK = """

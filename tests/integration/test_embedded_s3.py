@@ -42,6 +42,10 @@ def _client(server: EmbeddedS3, *, access_key: str | None = None) -> Iterator[S3
         client.close()
 
 
+FORMER_POLICY = """{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": "*",
+ "Action": "s3:GetObject", "Resource": "arn:aws:s3:::BUCKET/thumbnails/*"}]}"""
+
+
 def _kill(server: EmbeddedS3) -> None:
     process = server.process()
     assert process is not None
@@ -119,16 +123,22 @@ def test_it_listens_on_the_loopback_address_only(private_s3: EmbeddedS3) -> None
     assert {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
 
 
-def test_originals_need_a_signed_link_or_a_known_key_and_previews_do_not(private_s3: EmbeddedS3) -> None:
+def test_nothing_is_read_without_a_key_nor_what_a_former_version_showed_to_everybody(private_s3: EmbeddedS3) -> None:
     with _client(private_s3) as client:
         client.put_object(Bucket=private_s3.bucket, Key="originals/k", Body=b"secret")
         link = client.generate_presigned_url("get_object", Params={"Bucket": private_s3.bucket, "Key": "originals/k"})
     assert _get(link) == 200
     assert _get(link[:-4] + "0000") == 403
     assert _get(f"{private_s3.endpoint}/{private_s3.bucket}/originals/k") == 403
+    preview = f"{private_s3.endpoint}/{private_s3.bucket}/thumbnails/k.webp"
     with _client(private_s3) as client:
         client.put_object(Bucket=private_s3.bucket, Key="thumbnails/k.webp", Body=b"preview")
-    assert _get(f"{private_s3.endpoint}/{private_s3.bucket}/thumbnails/k.webp") == 200
+        assert _get(preview) == 403
+        client.delete_public_access_block(Bucket=private_s3.bucket)
+        client.put_bucket_policy(Bucket=private_s3.bucket, Policy=FORMER_POLICY.replace("BUCKET", private_s3.bucket))
+        assert _get(preview) == 200
+    private_s3.start()
+    assert _get(preview) == 403
     assert _get(f"{private_s3.endpoint}/{private_s3.bucket}?list-type=2") == 403
     with _client(private_s3, access_key="stranger") as client, pytest.raises(ClientError, match="InvalidAccessKeyId"):
         client.get_object(Bucket=private_s3.bucket, Key="originals/k")

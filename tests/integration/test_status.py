@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 FOLDER = "projekte/A"
 BEATING = """
 import sys, time
-from ibhelm_pipelines.live.heartbeat import Heartbeat
+from ibhelm_pipelines.db.heartbeat import Heartbeat
 from ibhelm_pipelines.settings import load_settings
 with Heartbeat(load_settings({"database_url": sys.argv[1]}), kind="worker"):
     time.sleep(600)

@@ -88,15 +88,12 @@ class Ledger:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._sql = load_queries("missive_attachments")
+        self._linked: set[str] = set()
 
     def _rows(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
         with translated_errors():
             cursor = self._connection.execute(self._sql[name], values)
             return cursor.fetchall() if cursor.description is not None else []
-
-    def _count(self, name: str, **values: Any) -> int:
-        with translated_errors():
-            return self._connection.execute(self._sql[name], values).rowcount
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -204,10 +201,16 @@ class Ledger:
     def link(self, attachment: Attachment, sha256: str, file_id: int) -> None:
         """Its bytes are those of this file."""
         self._rows("link", id=attachment.id, hash=sha256, file_id=file_id)
+        self._linked.add(sha256)
 
-    def link_placed(self) -> int:
-        """Link what scans have found by now; return how many."""
-        return self._count("link_placed")
+    def link_placed(self) -> None:
+        """Link what scans have found by now."""
+        self._linked.update(sha256 for (sha256,) in self._rows("link_placed"))
+
+    def take_linked(self) -> list[str]:
+        """Return the contents that attachments were linked with since this was asked last."""
+        linked, self._linked = self._linked, set()
+        return sorted(linked)
 
     def unlinked(self) -> list[Placed]:
         """Return the files that no scan has found yet."""

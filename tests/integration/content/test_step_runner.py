@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import io
 import json
 import multiprocessing
@@ -10,10 +13,13 @@ import socket
 import threading
 from functools import cache
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pymupdf
 import pytest
+from conftest import WEB_SECRET
 from PIL import Image
+from pydantic import SecretStr
 
 from ibhelm_pipelines.content import families, ledger
 from ibhelm_pipelines.content.source import CHANGED, GONE
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     Office = Any
 
 STEPS: tuple[Step, ...] = ("store", "thumbnail", "text")
+SECRET_2 = "another secret of 32 characters!"
 SCHOOL, BATH = "2024/100 Schule", "2024/200 Bad"
 
 
@@ -45,6 +52,16 @@ def png(colour: str = "red") -> bytes:
     out = io.BytesIO()
     Image.new("RGB", (600, 300), colour).save(out, "PNG")
     return out.getvalue()
+
+
+def signed_by(secret: str, kind: str, content_hash: str) -> str:
+    """What docs/web.md says, written down a second time."""
+    digest = hmac.new(secret.encode(), f"{kind}/{content_hash}".encode(), hashlib.sha256).digest()
+    return base64.urlsafe_b64encode(digest[:16]).decode().rstrip("=")
+
+
+def links(office: Office) -> list[str | None]:
+    return [row["download_url"] for row in office.query("select download_url from public.files order by id")]
 
 
 def test_every_step_gives_a_row_with_its_product(office: Office) -> None:
@@ -133,11 +150,11 @@ def test_all_copies_show_the_preview_also_those_that_came_later(office: Office) 
     with ObjectStore(office.settings) as objects:
         preview = objects.head(thumbnail_key(content_hash))
     assert preview is not None
-    base = f"{office.settings.s3_endpoint}/{office.settings.s3_bucket}"
+    signature = signed_by(WEB_SECRET, "thumbnail", content_hash)
     assert shown == [
         [
             {
-                "url": f"{base}/{thumbnail_key(content_hash)}",
+                "url": f"http://127.0.0.1:8020/thumbnails/{content_hash}/{signature}",
                 "title": f"{row['name']}.webp",
                 "mimetype": "image/webp",
                 "size": preview.size,
@@ -160,12 +177,41 @@ def test_a_file_whose_new_content_has_no_preview_stops_showing_the_old_one(offic
     assert [row["thumbnail"] for row in office.query("select thumbnail from public.files")] == [None, None]
 
 
-def test_the_public_url_wins_in_links(office: Office) -> None:
-    settings = office.settings.model_copy(update={"s3_public_url": "https://bilder.example/ibhelm/"})
+def test_every_file_links_to_its_stored_original_under_its_own_name(office: Office) -> None:
+    name = 'Lüftungsplan 2.OG (M 1_50) #3 100% "neu"\\?&+.pdf'
+    content_hash = office.add(name, pdf())
+    office.query("update public.files set deleted_at = now()")
+    office.add("kopie.pdf", pdf(), folder=BATH)
+    signature = signed_by(WEB_SECRET, "original", content_hash)
+    assert links(office) == [None, None]
+    run_step("store", office.settings)
+    base = f"http://127.0.0.1:8020/files/{content_hash}/{signature}"
+    assert links(office) == [f"{base}/{quote(name, safe='')}", f"{base}/kopie.pdf"]
+    renamed = "図面\U0001f3d7;\n~'.dwg"
+    office.query("update public.files set name = %s", renamed)
+    run_step("store", office.settings)
+    assert links(office) == [f"{base}/{quote(renamed, safe='')}"] * 2
+
+
+def test_links_follow_the_address_and_the_secret_of_the_gateway_and_stay_where_none_is_known(office: Office) -> None:
     content_hash = office.add("a.png", png())
-    run_step("thumbnail", settings)
-    (row,) = office.query("select thumbnail from public.files")
-    assert json.loads(row["thumbnail"])[0]["url"] == f"https://bilder.example/ibhelm/{thumbnail_key(content_hash)}"
+    moved = {"web_url": "https://bilder.example/ibhelm/", "web_secret": SecretStr(SECRET_2)}
+    shown = []
+    for settings in (office.settings, office.settings.model_copy(update=moved)):
+        run_step("thumbnail", settings)
+        run_step("store", settings)
+        [row] = office.query("select thumbnail, download_url from public.files")
+        shown.append((json.loads(row["thumbnail"])[0]["url"], row["download_url"]))
+    assert shown[1] == (
+        f"https://bilder.example/ibhelm/thumbnails/{content_hash}/{signed_by(SECRET_2, 'thumbnail', content_hash)}",
+        f"https://bilder.example/ibhelm/files/{content_hash}/{signed_by(SECRET_2, 'original', content_hash)}/a.png",
+    )
+    assert shown[0][0] == (
+        f"http://127.0.0.1:8020/thumbnails/{content_hash}/{signed_by(WEB_SECRET, 'thumbnail', content_hash)}"
+    )
+    run_step("thumbnail", office.settings.model_copy(update={"web_secret": None}))
+    [row] = office.query("select thumbnail from public.files")
+    assert json.loads(row["thumbnail"])[0]["url"] == shown[1][0]
 
 
 def test_a_file_with_an_undecodable_name_is_read(office: Office) -> None:

@@ -15,14 +15,14 @@ import pytest
 import tables
 from pydantic import SecretStr
 
+from ibhelm_pipelines.db.heartbeat import Heartbeat
 from ibhelm_pipelines.db.migrations import migrate
-from ibhelm_pipelines.live.heartbeat import Heartbeat
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.settings import Settings
 
 PROCESS = """
 import sys, time
-from ibhelm_pipelines.live.heartbeat import Heartbeat
+from ibhelm_pipelines.db.heartbeat import Heartbeat
 from ibhelm_pipelines.settings import Settings
 with Heartbeat(Settings(_env_file=None, database_url=sys.argv[1]), kind="worker", interval_seconds=0.1):
     print("beating", flush=True)

@@ -1,7 +1,7 @@
 """uvicorn's HTTP protocol for strangers: whoever dawdles is cut off, and broken HTTP costs nobody a traceback.
 
-uvicorn waits for ever for the rest of a request, and answers 400 to broken HTTP without looking whether an answer to
-the same request is under way, which then fails in the middle (uvicorn 0.54).
+uvicorn waits for ever for the rest of a request and for whoever takes no answer, and answers 400 to broken HTTP without
+looking whether an answer to the same request is under way, which then fails in the middle (uvicorn 0.54).
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 REQUEST_SECONDS = 10.0
 """From the first byte of a request, or from connecting, to its last byte."""
 
+TAKING_SECONDS = 60.0
+"""In which a client must have taken what was sent to it, some hundred kilobytes at most."""
+
 LOG_PAUSE_SECONDS = 60.0
 
 
@@ -28,6 +31,7 @@ class PatientProtocol(H11Protocol):
 
     on_broken: Callable[[], None] = staticmethod(lambda: None)
     _patience: asyncio.TimerHandle | None = None
+    _sending: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         super().connection_made(transport)
@@ -46,7 +50,16 @@ class PatientProtocol(H11Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_sending()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._sending = self.loop.call_later(TAKING_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_sending()
+        super().resume_writing()
 
     def send_400_response(self, msg: str) -> None:
         self.on_broken()
@@ -66,6 +79,11 @@ class PatientProtocol(H11Protocol):
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+
+    def _stop_sending(self) -> None:
+        if self._sending is not None:
+            self._sending.cancel()
+            self._sending = None
 
 
 class OncePerMinute(logging.Filter):
