@@ -33,6 +33,7 @@ COMMANDS = {
     "webhooks": "ibhelm_pipelines.cli_live:webhooks_command",
     "teamwork-webhooks": "ibhelm_pipelines.cli_vendors:teamwork_webhooks",
     "missive-webhooks": "ibhelm_pipelines.cli_vendors:missive_webhooks",
+    "rules": "ibhelm_pipelines.cli_register:rules_command",
     "forget": "ibhelm_pipelines.cli_privacy:forget_command",
 }
 

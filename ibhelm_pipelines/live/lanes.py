@@ -16,6 +16,7 @@ from ibhelm_pipelines.content.steps import LIVE_ORDER, SMALL_BYTES, Steps, open_
 from ibhelm_pipelines.errors import ContentBusyError, TransientError, VendorUnavailableError
 from ibhelm_pipelines.live import missive
 from ibhelm_pipelines.live.inbox import Batch, Inbox
+from ibhelm_pipelines.live.linking import link_files_of, link_files_with, link_tasks
 from ibhelm_pipelines.nas.paths import scan_paths
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.share import LOOSE
@@ -100,7 +101,8 @@ def work_on_nas(tools: Tools, inbox: Inbox, batch: Batch) -> None:
 
 
 def work_on_contents(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
-    """Preview, text and original of these contents, or of all of a folder.
+    """Preview, text and original of these contents, or of all of a folder; and what their files belong to, before by
+    their names and afterwards by their text, too.
 
     What the steps leave open for a passing reason is written down by themselves and found by the next scan.
 
@@ -109,10 +111,15 @@ def work_on_contents(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
     """
     steps = tools.steps()
     if batch.work == "folder":
-        folders = [batch.items[0].folder or batch.items[0].label]
-        reports = [steps.run(step, folders=folders, tell=True) for step in LIVE_ORDER]
+        folder = batch.items[0].folder or batch.items[0].label
+        link_files_of(tools.settings, folder)
+        reports = [steps.run(step, folders=[folder], tell=True) for step in LIVE_ORDER]
+        link_files_of(tools.settings, folder)
     else:
-        reports = list(steps.derive([item.key.decode("ascii") for item in batch.items], tell=True).values())
+        hashes = [item.key.decode("ascii") for item in batch.items]
+        link_files_with(tools.settings, hashes)
+        reports = list(steps.derive(hashes, tell=True).values())
+        link_files_with(tools.settings, hashes)
     if any(report.busy for report in reports):
         raise ContentBusyError(f"Another run is at {batch.label}.", next_step="It is looked at again in seconds.")
 
@@ -130,6 +137,7 @@ def work_on_teamwork(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
     except VendorUnavailableError as error:
         check_access(tools.settings)
         raise TransientError(error.problem, next_step=error.next_step) from error
+    link_tasks(tools.settings, [number for kind, number in things if kind == "task"])
 
 
 def claim_teamwork(inbox: Inbox) -> Batch | None:

@@ -15,6 +15,7 @@ from ibhelm_pipelines.db.live import InboxItem, enqueue, tell
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import TransientError, VendorUnavailableError
 from ibhelm_pipelines.live.attachments import save_attachments
+from ibhelm_pipelines.live.linking import link_conversations
 from ibhelm_pipelines.vendors.missive.access import check_access
 from ibhelm_pipelines.vendors.missive.resources import ATTACHMENTS_ASSET
 from ibhelm_pipelines.vendors.missive.sync import sync_conversations
@@ -60,6 +61,7 @@ def read_conversations(settings: Settings, batch: Batch) -> None:
     except VendorUnavailableError as error:
         check_access(settings)
         raise TransientError(error.problem, next_step=error.next_step) from error
+    link_conversations(settings, ids)
     if settings.attachment_inbox != "off":
         _note_attachments(settings, ids)
 

@@ -54,7 +54,7 @@ class FolderMappings:
         return None
 
 
-def link_folders(
+def join_folders(
     folders: Iterable[str], projects: Iterable[Project], mappings: FolderMappings
 ) -> dict[str, FolderLink]:
     """Return each folder (path below the root, NFC) with what it belongs to."""

@@ -17,22 +17,19 @@ from psycopg.types.json import Jsonb
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.register import items, locations
-from ibhelm_pipelines.register.buildings import ProjectBuildings
-from ibhelm_pipelines.register.deciding import Decision, Item, decide
-from ibhelm_pipelines.register.projects import link_project_folders, read_directory
-from ibhelm_pipelines.register.rulebook import read_rules
+from ibhelm_pipelines.register import locations
+from ibhelm_pipelines.register.judging import BATCH, Judge, batches
+from ibhelm_pipelines.register.projects import link_folders_over, read_directory
+from ibhelm_pipelines.register.rulebook import enabled, make_book, read_rules
 from ibhelm_pipelines.register.writing import BRIDGES, write_links
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ibhelm_pipelines.db.connect import Connection
+    from ibhelm_pipelines.register.deciding import Decision
     from ibhelm_pipelines.register.writing import ItemKind, Link
     from ibhelm_pipelines.settings import Settings
-
-BATCH = 5_000
-"""Items in one transaction: a second or so."""
 
 LINKED = ("project", "cost_group", "location", "document_type")
 
@@ -71,12 +68,14 @@ def link_items(settings: Settings, *, progress: Callable[[str], None] = lambda _
     """
     begun = time.monotonic()
     with _connected(settings) as connection:
-        folders = link_project_folders(connection, settings)
-        report = LinkReport(unmatched_folders=sum(link.project is None for link in folders.values()))
-        register = _Register(connection, report)
-        register.learn_buildings()
+        report = LinkReport(unmatched_folders=link_folders_over(connection, settings).unmatched)
+        directory, book = read_directory(connection), make_book(connection, enabled(read_rules(connection)))
+        buildings = locations.learn_buildings(connection, directory, book)
+        register = _Register(connection, Judge(connection, book=book, directory=directory, buildings=buildings), report)
         for kind in BRIDGES:
-            register.link_all(kind, progress)
+            for ids in batches(connection, kind):
+                register.link(kind, ids)
+                progress(f"{kind}s linked: {report.seen[kind]:,}")
         locations.drop_unused_locations(connection)
         report.seconds = time.monotonic() - begun
         values = {"seconds": report.seconds, "counts": Jsonb(report.counts())}
@@ -92,11 +91,15 @@ def link_some(settings: Settings, kind: ItemKind, ids: Sequence[int]) -> LinkRep
         DatabaseUnavailableError: Postgres does not answer.
     """
     report = LinkReport()
-    if ids:
-        with _connected(settings) as connection:
-            register = _Register(connection, report)
-            register.recall_buildings()
-            register.link(kind, ids)
+    if not ids:
+        return report
+    with _connected(settings) as connection:
+        book = make_book(connection, enabled(read_rules(connection)))
+        buildings = locations.recall_buildings(connection)
+        judge = Judge(connection, book=book, directory=read_directory(connection), buildings=buildings)
+        register = _Register(connection, judge, report)
+        for start in range(0, len(ids), BATCH):
+            register.link(kind, ids[start : start + BATCH])
     return report
 
 
@@ -112,61 +115,19 @@ def _connected(settings: Settings) -> Iterator[Connection]:
 class _Register:
     """Links over one connection, in autocommit mode."""
 
-    def __init__(self, connection: Connection, report: LinkReport) -> None:
-        self._connection, self._report = connection, report
+    def __init__(self, connection: Connection, judge: Judge, report: LinkReport) -> None:
+        self._connection, self._judge, self._report = connection, judge, report
         self._sql = load_queries("register")
-        self._book = read_rules(connection)
-        self._directory = read_directory(connection)
-        self._buildings = ProjectBuildings()
-
-    def learn_buildings(self) -> None:
-        """Learn the buildings of all projects anew."""
-        self._buildings = locations.learn_buildings(self._connection, self._directory, self._book)
-
-    def recall_buildings(self) -> None:
-        """Take the buildings that are known from the last time."""
-        self._buildings = locations.recall_buildings(self._connection)
-
-    def link_all(self, kind: ItemKind, progress: Callable[[str], None]) -> None:
-        """Link all items of a kind, batch by batch in the order of their ids."""
-        after = 0
-        while ids := self._next_ids(kind, after):
-            self.link(kind, ids)
-            after = ids[-1]
-            progress(f"{kind}s linked: {self._report.seen[kind]:,}")
-
-    def _next_ids(self, kind: ItemKind, after: int) -> list[int]:
-        rows = self._connection.execute(self._sql[f"{kind}_ids"], {"after": after, "size": BATCH})
-        return [number for (number,) in rows]
 
     def link(self, kind: ItemKind, ids: Sequence[int]) -> None:
         """Read these items, decide, and write, in one transaction."""
         with self._connection.transaction():
             self._connection.execute(self._sql["lock_writing"])
-            decided = {item.id: self._decide(item) for item in self._read(kind, ids)}
+            decided = {item.id: decision for item, decision in self._judge.judge(kind, ids)}
             if kind == "file":
                 self._write_files(decided)
             self._write(kind, decided)
         self._count(kind, decided)
-
-    def _read(self, kind: ItemKind, ids: Sequence[int]) -> Iterator[Item]:
-        if kind == "task":
-            yield from items.read_tasks(self._connection, ids)
-        elif kind == "conversation":
-            yield from items.read_conversations(self._connection, ids, self._directory)
-        else:
-            yield from self._read_files(ids)
-
-    def _read_files(self, ids: Sequence[int]) -> Iterator[Item]:
-        """Yield files; those of which nothing else says enough with the beginning of their text."""
-        files = items.read_files(self._connection, ids, self._directory)
-        unclear = [content for item, content in files if content and self._decide(item).is_unclear]
-        texts = items.read_texts(self._connection, unclear)
-        for item, content in files:
-            yield item.with_text(texts[content]) if content in texts else item
-
-    def _decide(self, item: Item) -> Decision:
-        return decide(item, self._book, self._buildings)
 
     def _write_files(self, decided: Mapping[int, Decision]) -> None:
         rows = []
@@ -188,7 +149,7 @@ class _Register:
         links = {
             "project": {(number, each): link for number, d in decided.items() for each, link in d.projects.items()},
             "cost_group": {
-                (number, self._book.cost_group_ids[each]): link
+                (number, self._judge.book.cost_group_ids[each]): link
                 for number, d in decided.items()
                 for each, link in d.cost_groups.items()
             },

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg.types.json import Jsonb
 
+from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.register.folders import FolderMappings, link_folders
+from ibhelm_pipelines.register.folders import FolderMappings, join_folders
 from ibhelm_pipelines.register.items import Directory
 from ibhelm_pipelines.register.names import Project, ProjectNames, read_name
 from ibhelm_pipelines.share import LOOSE
@@ -26,12 +28,38 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 
-def link_project_folders(connection: Connection, settings: Settings) -> dict[str, FolderLink]:
+@dataclass(frozen=True, kw_only=True)
+class FolderReport:
+    """What project folders there are.
+
+    Attributes:
+        projects: live ones of Teamwork.
+        folders: project folders of the NAS.
+        unmatched: of those, without a project.
+        changed: rows that were written or deleted.
+    """
+
+    projects: int
+    folders: int
+    unmatched: int
+    changed: int
+
+
+def link_folders(settings: Settings) -> FolderReport:
     """Bring public.project_folders and what projects say of their folders in line with names and mappings.
 
-    Returns:
-        Each folder with its project, or with the reason why it has none.
+    Raises:
+        DatabaseUnavailableError: Postgres does not answer.
     """
+    with (
+        translated_errors(),
+        connect(settings.require_database_url(), application="register", autocommit=True) as connection,
+    ):
+        return link_folders_over(connection, settings)
+
+
+def link_folders_over(connection: Connection, settings: Settings) -> FolderReport:
+    """Do likewise over a connection in autocommit mode."""
     sql = load_queries("register")
     general_inbox = unicodedata.normalize("NFC", settings.attachment_general_inbox)
     with connection.transaction():
@@ -39,15 +67,17 @@ def link_project_folders(connection: Connection, settings: Settings) -> dict[str
         names: dict[int, str] = dict(connection.execute(sql["projects"]).fetchall())
         folders = connection.execute(sql["folders"], {"loose": LOOSE, "general_inbox": general_inbox}).fetchall()
         known = [Project(id=number, names=(name,)) for number, name in names.items()]
-        links = link_folders((folder for (folder,) in folders), known, _mappings(connection))
+        links = join_folders((folder for (folder,) in folders), known, _mappings(connection))
         rows = [
             {"folder": each.folder, "project_id": each.project, "rule": each.rule,
              "confidence": each.confidence, "reason": each.reason}
             for each in links.values()
         ]  # fmt: skip
-        connection.execute(sql["write_folders"], {"folders": Jsonb(rows)})
-        connection.execute(sql["write_projects"], {"projects": Jsonb(_own_columns(names, links))})
-    return links
+        changed = connection.execute(sql["drop_folders"], {"folders": list(links)}).rowcount
+        changed += connection.execute(sql["write_folders"], {"folders": Jsonb(rows)}).rowcount
+        changed += connection.execute(sql["write_projects"], {"projects": Jsonb(_own_columns(names, links))}).rowcount
+    unmatched = sum(link.project is None for link in links.values())
+    return FolderReport(projects=len(names), folders=len(links), unmatched=unmatched, changed=changed)
 
 
 def read_directory(connection: Connection) -> Directory:

@@ -45,6 +45,7 @@ class Rule:
     room: str | None = None
     priority: int = 0
     confidence: float = 0.9
+    is_enabled: bool = True
 
     @property
     def rank(self) -> tuple[float, int]:
@@ -71,7 +72,7 @@ class RuleBook:
     """Rules and cost groups.
 
     Args:
-        rules: the enabled ones.
+        rules: those that count.
         groups: all cost groups.
         group_ids: their rows by number.
 
@@ -101,21 +102,26 @@ class RuleBook:
         )
 
 
-def read_rules(connection: Connection) -> RuleBook:
-    """Return the rules as they are now.
+def read_rules(connection: Connection) -> list[Rule]:
+    """Return the rules as they are now, those that are switched off too."""
+    with connection.cursor(row_factory=class_row(Rule)) as cursor:
+        return cursor.execute(load_queries("register")["rules"]).fetchall()
+
+
+def make_book(connection: Connection, rules: Iterable[Rule]) -> RuleBook:
+    """Return these rules, ready to be asked.
 
     Raises:
         ConfigurationError: a pattern cannot be used.
     """
-    sql = load_queries("register")
-    groups = connection.execute(sql["cost_groups"]).fetchall()
-    with connection.cursor(row_factory=class_row(Rule)) as cursor:
-        rules = cursor.execute(sql["rules"]).fetchall()
-    return RuleBook(
-        rules,
-        [CostGroup(number=number, name=name, aliases=aliases) for _, number, name, aliases in groups],
-        {number: group_id for group_id, number, _, _ in groups},
-    )
+    rows = connection.execute(load_queries("register")["cost_groups"]).fetchall()
+    groups = [CostGroup(number=number, name=name, aliases=aliases) for _, number, name, aliases in rows]
+    return RuleBook(rules, groups, {number: group_id for group_id, number, _, _ in rows})
+
+
+def enabled(rules: Iterable[Rule]) -> list[Rule]:
+    """Return those that are switched on."""
+    return [rule for rule in rules if rule.is_enabled]
 
 
 def _pattern_of(rule: Rule) -> Pattern:

@@ -22,3 +22,15 @@ where r.missive_conversation_id = any(%(ids)s) and a.content_hash is null and a.
 -- By the month of their last activity, as the assets are; without a month where that is not known.
 select missive_id, coalesce(to_char(date_trunc('month', last_activity_at at time zone 'utc'), 'YYYY-MM-01'), '')
 from public.conversations where missive_id = any(%(ids)s)
+
+-- name: files_with_contents
+select id from public.files where content_hash = any(%(hashes)s) and deleted_at is null
+
+-- name: files_of_folder
+select id from public.files where folder = %(folder)s and deleted_at is null
+
+-- name: tasks_named
+select id from public.tasks where teamwork_id = any(%(ids)s) and deleted_at is null
+
+-- name: conversations_named
+select id from public.conversations where missive_id = any(%(ids)s) and deleted_at is null

@@ -15,14 +15,14 @@ select folder, project_id from public.folder_mappings
 select folder from ops.folders
 where present and folder <> %(loose)s and not starts_with(normalize(folder, nfc) || '/', %(general_inbox)s || '/') order by folder
 
+-- name: drop_folders
+delete from public.project_folders where not folder = any(%(folders)s)
+
 -- name: write_folders
-with wanted as (
-    select * from jsonb_to_recordset(%(folders)s) as w (folder text, project_id bigint, rule text, confidence numeric, reason text)
-), gone as (
-    delete from public.project_folders f where not exists (select from wanted w where w.folder = f.folder)
-)
 insert into public.project_folders as f (folder, project_id, rule, confidence, reason)
-select folder, project_id, rule, confidence, reason from wanted order by folder
+select folder, project_id, rule, confidence, reason
+from jsonb_to_recordset(%(folders)s) as w (folder text, project_id bigint, rule text, confidence numeric, reason text)
+order by folder
 on conflict (folder) do update set project_id = excluded.project_id, rule = excluded.rule, confidence = excluded.confidence, reason = excluded.reason
 where (f.project_id, f.rule, f.confidence, f.reason) is distinct from (excluded.project_id, excluded.rule, excluded.confidence, excluded.reason)
 
@@ -39,9 +39,9 @@ select g.id, g.number, g.name, g.aliases from public.cost_groups g order by g.nu
 
 -- name: rules
 select r.id, r.name, r.decides, r.reads, r.pattern, r.project_id, g.number as cost_group, r.document_type_id, r.building, r.level, r.room, r.priority,
-       r.confidence::float8 as confidence
+       r.confidence::float8 as confidence, r.is_enabled
 from public.link_rules r left join public.cost_groups g on g.id = r.cost_group_id
-where r.is_enabled order by r.id
+order by r.id
 
 -- name: label_names
 -- Each label with the names of those above it: what is filed under a label is filed under its parents.
@@ -157,3 +157,6 @@ where not l.is_manual
 
 -- name: note_run
 insert into ops.register_runs (started_at, finished_at, counts) values (now() - %(seconds)s * interval '1 second', now(), %(counts)s)
+
+-- name: document_types
+select id, name from public.document_types

@@ -6,7 +6,7 @@ import unicodedata
 
 import pytest
 
-from ibhelm_pipelines.register.folders import FolderMappings, link_folders
+from ibhelm_pipelines.register.folders import FolderMappings, join_folders
 from ibhelm_pipelines.register.names import Project, ProjectNames, read_name
 
 
@@ -15,7 +15,7 @@ def _projects(*names: str) -> list[Project]:
 
 
 def _project_of(folder: str, *projects: str, mapped: dict[str, int] | None = None) -> tuple[int | None, str | None]:
-    link = link_folders([folder], _projects(*projects), FolderMappings(mapped or {}))[folder]
+    link = join_folders([folder], _projects(*projects), FolderMappings(mapped or {}))[folder]
     assert (link.project is None) == (link.reason is not None)
     return link.project, link.rule
 
