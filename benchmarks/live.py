@@ -180,7 +180,7 @@ def main() -> None:
         Path(folder).chmod(0o711)
         share = generated_share(arguments.office, Path(folder) / "state")
         share.remember()
-        os.environ.update(share.environment | {"IBHELM_DAGSTER_PORT": "0"})
+        os.environ.update(share.environment | {"IBHELM_DAGSTER_PORT": "0", "IBHELM_WEB_PORT": "0"})
         with running_stack(dict(os.environ)):
             measure(Path(share.nas_root), Path(share.state_dir), arguments.saves, no_worker=arguments.no_worker)
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "watch": "ibhelm_pipelines.cli_live:watch_command",
     "work": "ibhelm_pipelines.cli_live:work_command",
     "webhooks": "ibhelm_pipelines.cli_live:webhooks_command",
+    "web": "ibhelm_pipelines.cli_live:web_command",
     "teamwork-webhooks": "ibhelm_pipelines.cli_vendors:teamwork_webhooks",
     "missive-webhooks": "ibhelm_pipelines.cli_vendors:missive_webhooks",
     "rules": "ibhelm_pipelines.cli_register:rules_command",

@@ -1,4 +1,4 @@
-"""`ibhelm watch | work | webhooks`: the long-lived processes of the live lane; `ibhelm up` starts them all."""
+"""`ibhelm watch | work | webhooks | web`: the long-lived processes; `ibhelm up` starts them all."""
 
 from __future__ import annotations
 
@@ -26,6 +26,12 @@ def work_command() -> None:
 def webhooks_command() -> None:
     """Receive the signed webhooks of Teamwork and Missive on 127.0.0.1."""
     _run("webhooks", "ibhelm_pipelines.live.webhooks:serve")
+
+
+@click.command("web")
+def web_command() -> None:
+    """Give browsers the previews and downloads of which they have a signed link, on 127.0.0.1."""
+    _run("web", "ibhelm_pipelines.web.serving:serve")
 
 
 def _run(process: str, function: str) -> None:

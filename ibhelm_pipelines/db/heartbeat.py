@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.settings import Settings
 
-Kind = Literal["watcher", "worker", "webhooks"]
+Kind = Literal["watcher", "worker", "webhooks", "web"]
 
 INTERVAL_SECONDS = 15.0
 SHORTEST_PAUSE_SECONDS = 1.0

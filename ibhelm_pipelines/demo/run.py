@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 FILES = 600
 EXIT_FAILED, EXIT_DIFFERENT, EXIT_STOPPED = 1, 3, 130
 _NO_ATTACHMENTS = {"IBHELM_ATTACHMENT_INBOX": "off"}
-_RECEIVER_PORT = "IBHELM_WEBHOOKS_PORT"
+_PORTS = ("IBHELM_WEBHOOKS_PORT", "IBHELM_WEB_PORT")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,8 @@ def demo_command(nas: Path | None, once: bool, files: int) -> None:
         share.write_shell_file(environment)
         os.environ.update(environment)  # for this process and all that it starts
         if vendors:
-            os.environ.setdefault(_RECEIVER_PORT, "0")  # a demo had better not fail because of a port that is taken
+            for port in _PORTS:
+                os.environ.setdefault(port, "0")  # a demo had better not fail because of a port that is taken
 
         def show(settings: Settings) -> None:
             nonlocal status

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CODE_SERVER, WEBSERVER, DAEMON = "code server", "webserver", "daemon"
-WATCHER, WORKER, WEBHOOKS = "watcher", "worker", "webhook receiver"
+WATCHER, WORKER, WEBHOOKS, WEB = "watcher", "worker", "webhook receiver", "web gateway"
 
 STOP_SECONDS = 30  # for each process; the code server ends its runs in that time, the worker what it has in hand
 

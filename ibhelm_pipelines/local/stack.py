@@ -1,4 +1,4 @@
-"""The processes that serve the storage: Dagster's three (code server, UI, daemon) and those of the live lane.
+"""The processes that serve the storage: Dagster's three (code server, UI, daemon), those of the live lane, the gateway.
 
 All of them read the addresses of the embedded services from the state folder when they start; if those change, the
 whole stack is made anew.
@@ -19,10 +19,12 @@ from ibhelm_pipelines.local.records import (
     CODE_SERVER,
     DAEMON,
     WATCHER,
+    WEB,
     WEBHOOKS,
     WEBSERVER,
     WORKER,
     log_file,
+    recorded,
     stop_recorded,
     write_records,
 )
@@ -51,9 +53,13 @@ class Stack:
 
     Args:
         settings: with the addresses of the storage.
+
+    Attributes:
+        passed_on: the settings as its processes get them, before the ports that were chosen here.
     """
 
     settings: Settings
+    passed_on: dict[str, str] = field(init=False)
     environment: dict[str, str] = field(init=False)
     ports: dict[str, int] = field(init=False)
     commands: dict[str, list[str]] = field(init=False)
@@ -71,6 +77,7 @@ class Stack:
                 service="The Dagster UI",
                 variable="IBHELM_DAGSTER_PORT",
             ),
+            WEB: choose_web_port(self.settings),
         }
         if receives_webhooks(self.settings):
             self.ports[WEBHOOKS] = choose_port(
@@ -79,11 +86,13 @@ class Stack:
                 service="The webhook receiver",
                 variable="IBHELM_WEBHOOKS_PORT",
             )
+        self.passed_on = dagster_process.dagster_environment(self.settings)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(("IBHELM_", "DAGSTER_"))},
-            **dagster_process.dagster_environment(self.settings),
+            **self.passed_on,
             "DAGSTER_CODE_HOST": HOST,
             "DAGSTER_CODE_PORT": str(self.ports[CODE_SERVER]),
+            "IBHELM_WEB_PORT": str(self.ports[WEB]),
             **({"IBHELM_WEBHOOKS_PORT": str(self.ports[WEBHOOKS])} if WEBHOOKS in self.ports else {}),
         }
         self.commands = {
@@ -141,14 +150,32 @@ def process_names(settings: Settings) -> list[str]:
     return [CODE_SERVER, WEBSERVER, DAEMON, *_live_commands(settings)]
 
 
+def choose_web_port(settings: Settings) -> int:
+    """Return the gateway's port before it listens, for links must carry it; one that runs already keeps its own.
+
+    Raises:
+        ConfigurationError: the configured port is taken.
+    """
+    process, port = recorded(settings.state_dir).get(WEB, (None, None))
+    if process is not None and port is not None and process.alive():
+        return port
+    return choose_port(
+        settings.web_port,
+        memory=settings.state_dir / "web.port",
+        service="The gateway to previews and downloads",
+        variable="IBHELM_WEB_PORT",
+    )
+
+
 def receives_webhooks(settings: Settings) -> bool:
     """Return whether a vendor is known to sign its webhooks; without a secret the receiver would refuse them all."""
     return settings.teamwork_webhook_secret is not None or settings.missive_webhook_secret is not None
 
 
 def _live_commands(settings: Settings) -> dict[str, list[str]]:
-    """Return the commands of the live lane; the watcher first, so that it watches before the first scan begins."""
+    """Return the commands of our own processes; the watcher first, so that it watches before the first scan begins."""
     names: dict[str, str] = {WATCHER: "watch", WORKER: "work"} if settings.nas_root is not None else {}
     if receives_webhooks(settings):
         names[WEBHOOKS] = "webhooks"
+    names[WEB] = "web"
     return {name: [sys.executable, "-m", "ibhelm_pipelines.cli", command] for name, command in names.items()}

@@ -29,6 +29,7 @@ from ibhelm_pipelines.local.records import (
     CODE_SERVER,
     DAEMON,
     WATCHER,
+    WEB,
     WEBHOOKS,
     WEBSERVER,
     WORKER,
@@ -56,6 +57,7 @@ TITLES = {
     WATCHER: "Watcher",
     WORKER: "Worker",
     WEBHOOKS: "Webhook receiver",
+    WEB: "Web gateway",
 }
 
 

@@ -17,8 +17,10 @@ from ibhelm_pipelines.db.migrations import migrate
 from ibhelm_pipelines.errors import ConfigurationError, DatabaseUnavailableError
 from ibhelm_pipelines.local.dagster_process import DATABASE as DAGSTER_DATABASE
 from ibhelm_pipelines.local.dagster_process import dagster_database_url
+from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.local.s3 import EmbeddedS3
+from ibhelm_pipelines.local.stack import choose_web_port
 from ibhelm_pipelines.local.state import prepare_state_folder, read_or_make_secrets, write_private
 from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.settings import load_settings
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 DATABASE = "ibhelm"
+LINKS = "web"
 LOGIN_ROLES = ("ibhelm_pipeline", "ibhelm_nocodb", "ibhelm_reader")
 
 
@@ -77,6 +80,7 @@ class Storage:
             ConfigurationError, DatabaseUnavailableError, ObjectStoreUnavailableError, PermanentError: what stops it.
         """
         prepare_state_folder(self.configured.state_dir)
+        web_port = choose_web_port(self.configured)
         if self.postgres:
             say("Starting Postgres ...")
             self.postgres.start()
@@ -84,7 +88,7 @@ class Storage:
         if self.s3:
             say("Starting the S3 server ...")
             self.s3.start()
-        self.write_addresses()
+        self.write_addresses(web_port=web_port)
         settings = load_settings()
         if applied := migrate(owner_url(settings)):
             say(f"The database was brought up to date: {', '.join(applied)}.")
@@ -100,23 +104,26 @@ class Storage:
         if self.postgres:
             self.postgres.stop()
 
-    def write_addresses(self) -> None:
-        """Write which share this is, and the addresses and passwords of the embedded services, as shell lines: for the
-        commands of other terminals, psql, NocoDB, scripts.
+    def write_addresses(self, *, web_port: int) -> None:
+        """Write which share this is, the gateway's address and secret, and the addresses and passwords of the embedded
+        services, as shell lines: for the commands of other terminals, psql, NocoDB, scripts.
         """
         variables: dict[str, str] = {}
+        if self.configured.web_url is None:
+            variables["IBHELM_WEB_URL"] = f"http://{HOST}:{web_port}"
+        if self.configured.web_secret is None:
+            variables["IBHELM_WEB_SECRET"] = self._secrets[LINKS]
         if self.configured.nas_root is not None:
             variables |= {
                 "IBHELM_NAS_ROOT": str(self.configured.nas_root),
                 "IBHELM_SHARE_MARKER": self.configured.share_marker,
             }
         if self.postgres:
-            passwords = self._passwords
             variables |= {
                 "IBHELM_DATABASE_URL": self._role_url(self.postgres, "ibhelm_pipeline"),
                 "IBHELM_OWNER_DATABASE_URL": self.postgres.url(DATABASE),
                 "IBHELM_DAGSTER_DATABASE_URL": self.postgres.url(
-                    DAGSTER_DATABASE, user="ibhelm_pipeline", password=passwords["ibhelm_pipeline"]
+                    DAGSTER_DATABASE, user="ibhelm_pipeline", password=self._secrets["ibhelm_pipeline"]
                 ),
                 "IBHELM_NOCODB_DATABASE_URL": self._role_url(self.postgres, "ibhelm_nocodb"),
                 "IBHELM_READER_DATABASE_URL": self._role_url(self.postgres, "ibhelm_reader"),
@@ -140,11 +147,11 @@ class Storage:
         return self.configured.state_dir / "env"
 
     @property
-    def _passwords(self) -> dict[str, str]:
-        return read_or_make_secrets(self.configured.state_dir / "secrets.json", LOGIN_ROLES)
+    def _secrets(self) -> dict[str, str]:
+        return read_or_make_secrets(self.configured.state_dir / "secrets.json", (*LOGIN_ROLES, LINKS))
 
     def _role_url(self, server: EmbeddedPostgres, role: str) -> str:
-        return server.url(DATABASE, user=role, password=self._passwords[role])
+        return server.url(DATABASE, user=role, password=self._secrets[role])
 
     def _provision(self, server: EmbeddedPostgres) -> None:
         with connect(server.url(), application="up", autocommit=True) as connection:
@@ -172,7 +179,7 @@ class Storage:
         with connect(server.url(), application="up", autocommit=True) as connection:
             for role in LOGIN_ROLES:
                 statement = sql.SQL("alter role {} login password {}")
-                connection.execute(statement.format(sql.Identifier(role), sql.Literal(self._passwords[role])))
+                connection.execute(statement.format(sql.Identifier(role), sql.Literal(self._secrets[role])))
             connection.execute(sql.SQL("alter database {} owner to ibhelm_pipeline").format(dagster))
             connection.execute(sql.SQL("revoke connect on database {} from public").format(dagster))
 

@@ -153,7 +153,7 @@ class Supervisor:
     def _restart_storage(self) -> None:
         """Start what ended. If somebody took its port meanwhile, all others must learn the new address."""
         settings = self._storage.start(self._say)
-        if self._stack and dagster_process.dagster_environment(settings).items() - self._stack.environment.items():
+        if self._stack and dagster_process.dagster_environment(settings).items() - self._stack.passed_on.items():
             self._stack.stop()
             self._stack = Stack(settings)
 

@@ -30,7 +30,8 @@ pytestmark = pytest.mark.timeout(900)
 
 
 def _demo(state_dir: Path, *options: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "IBHELM_STATE_DIR": str(state_dir), "IBHELM_DAGSTER_PORT": "0", "COLUMNS": "200"}
+    ours = {"IBHELM_STATE_DIR": str(state_dir), "IBHELM_DAGSTER_PORT": "0", "IBHELM_WEB_PORT": "0", "COLUMNS": "200"}
+    environment = os.environ | ours
     command = [sys.executable, "-m", "ibhelm_pipelines.cli", "demo", "--once", "--files", str(FILES), *options]
     return subprocess.run(command, env=environment | settings, capture_output=True, text=True, check=False)
 

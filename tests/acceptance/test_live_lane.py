@@ -47,6 +47,7 @@ class Office:
             "IBHELM_STATE_DIR": str(self.state),
             "IBHELM_NAS_ROOT": str(self.root),
             "IBHELM_DAGSTER_PORT": "0",
+            "IBHELM_WEB_PORT": "0",
         }
 
     def ibhelm(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -36,6 +36,7 @@ class Installation:
             "IBHELM_STATE_DIR": str(self.state),
             "IBHELM_NAS_ROOT": str(self.nas),
             "IBHELM_DAGSTER_PORT": "0",
+            "IBHELM_WEB_PORT": "0",
             **variables,
         }
 
