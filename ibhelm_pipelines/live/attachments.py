@@ -19,6 +19,8 @@ from ibhelm_pipelines.nas.ignore import IgnoreRules
 from ibhelm_pipelines.nas.names import display, folder_of
 from ibhelm_pipelines.nas.paths import scan_paths
 from ibhelm_pipelines.objects.links import renew_links
+from ibhelm_pipelines.register.linking import link_some
+from ibhelm_pipelines.register.projects import link_folders
 from ibhelm_pipelines.share import LOOSE, Share
 from ibhelm_pipelines.vendors.missive.attachment_addresses import FreshAddresses
 from ibhelm_pipelines.vendors.missive.attachment_disk import Disk, temporary_name
@@ -71,6 +73,7 @@ def save_attachments(
     with connect(settings.require_database_url(), application="attachments", autocommit=True) as connection:
         run = _Run(settings, connection, scope, progress)
         run.skip()
+        run.link()
         if settings.attachment_inbox == "on":
             run.save()
         else:
@@ -111,6 +114,12 @@ class _Run:
         self._ledger.apply_skip_rules(self._scope)
         self.report.skipped = self._ledger.skipped(self._scope)
         self.report.seen = sum(self.report.skipped.values())
+
+    def link(self) -> None:
+        """Find out to which projects the mails belong, by what is known now: their attachments go into its folder."""
+        if waiting := self._ledger.conversations(self._scope):
+            link_folders(self._settings)
+            link_some(self._settings, "conversation", waiting)
 
     def finish(self) -> None:
         """Count what is left."""

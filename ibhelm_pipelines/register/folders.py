@@ -9,7 +9,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ibhelm_pipelines.register.names import Project, ProjectNames, read_name
+from ibhelm_pipelines.project_names import ProjectNames, read_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,14 +55,20 @@ class FolderMappings:
 
 
 def join_folders(
-    folders: Iterable[str], projects: Iterable[Project], mappings: FolderMappings
+    folders: Iterable[str], projects: Iterable[tuple[int, str]], mappings: FolderMappings
 ) -> dict[str, FolderLink]:
-    """Return each folder (path below the root, NFC) with what it belongs to."""
+    """Return each folder with what it belongs to.
+
+    Args:
+        folders: paths below the root, in NFC.
+        projects: ids and names.
+        mappings: what people said.
+    """
     names = ProjectNames(projects)
     return {folder: _link(folder, names, mappings) for folder in folders}
 
 
-def _link(folder: str, names: ProjectNames, mappings: FolderMappings) -> FolderLink:
+def _link(folder: str, names: ProjectNames[int], mappings: FolderMappings) -> FolderLink:
     mapped = mappings.project_of(folder)
     if mapped is not None:
         return FolderLink(folder=folder, project=mapped, rule=BY_MAPPING)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from ibhelm_pipelines.db.connect import Connection
+    from ibhelm_pipelines.project_names import ProjectNames
     from ibhelm_pipelines.register.folders import FolderMappings
-    from ibhelm_pipelines.register.names import ProjectNames
 
 BY_FOLDER, BY_TASK_LIST, BY_PERSON = "Projektordner", "Teamwork", "Von Hand"
 """Why an item belongs to a project when no rule of link_rules decided, in the office's words."""
@@ -41,7 +41,7 @@ class Directory:
         labels: by id of a label its name and those of the labels above it.
     """
 
-    names: ProjectNames
+    names: ProjectNames[int]
     mappings: FolderMappings
     folders: Mapping[str, tuple[int, str]]
     labels: Mapping[int, tuple[str, ...]]
@@ -123,7 +123,7 @@ def _conversation(row: Any, directory: Directory, chosen: Mapping[int, bool]) ->
     )
 
 
-def _named_projects(labels: Sequence[str], subjects: Sequence[str], names: ProjectNames) -> dict[int, Link]:
+def _named_projects(labels: Sequence[str], subjects: Sequence[str], names: ProjectNames[int]) -> dict[int, Link]:
     """Return the projects that labels name; where they name none, those that subjects do."""
     found: dict[int, Link] = {}
     for label in labels:

@@ -15,13 +15,13 @@ from psycopg.types.json import Jsonb
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.project_names import ProjectNames, read_name
 from ibhelm_pipelines.register.folders import FolderMappings, join_folders
 from ibhelm_pipelines.register.items import Directory
-from ibhelm_pipelines.register.names import Project, ProjectNames, read_name
 from ibhelm_pipelines.share import LOOSE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.register.folders import FolderLink
@@ -66,16 +66,18 @@ def link_folders_over(connection: Connection, settings: Settings) -> FolderRepor
         connection.execute(sql["lock_writing"])
         names: dict[int, str] = dict(connection.execute(sql["projects"]).fetchall())
         folders = connection.execute(sql["folders"], {"loose": LOOSE, "general_inbox": general_inbox}).fetchall()
-        known = [Project(id=number, names=(name,)) for number, name in names.items()]
-        links = join_folders((folder for (folder,) in folders), known, _mappings(connection))
+        links = join_folders((folder for (folder,) in folders), names.items(), _mappings(connection))
         rows = [
             {"folder": each.folder, "project_id": each.project, "rule": each.rule,
              "confidence": each.confidence, "reason": each.reason}
             for each in links.values()
         ]  # fmt: skip
+        sizes: dict[str, int] = dict(connection.execute(sql["folder_sizes"]).fetchall())
         changed = connection.execute(sql["drop_folders"], {"folders": list(links)}).rowcount
         changed += connection.execute(sql["write_folders"], {"folders": Jsonb(rows)}).rowcount
-        changed += connection.execute(sql["write_projects"], {"projects": Jsonb(_own_columns(names, links))}).rowcount
+        changed += connection.execute(
+            sql["write_projects"], {"projects": Jsonb(_own_columns(names, links, sizes))}
+        ).rowcount
     unmatched = sum(link.project is None for link in links.values())
     return FolderReport(projects=len(names), folders=len(links), unmatched=unmatched, changed=changed)
 
@@ -84,12 +86,11 @@ def read_directory(connection: Connection) -> Directory:
     """Return what is known of projects, folders and labels."""
     sql = load_queries("register")
     folders = {folder: (project, rule) for folder, project, rule in connection.execute(sql["project_folders"])}
-    names: dict[int, list[str]] = {number: [name] for number, name in connection.execute(sql["projects"])}
-    for folder, (project, _) in folders.items():
-        if project in names:
-            names[project].append(folder.rpartition("/")[2])
+    names: list[tuple[int, str]] = connection.execute(sql["projects"]).fetchall()
+    live = {number for number, _ in names}
+    names += [(project, folder.rpartition("/")[2]) for folder, (project, _) in folders.items() if project in live]
     return Directory(
-        names=ProjectNames(Project(id=number, names=tuple(each)) for number, each in names.items()),
+        names=ProjectNames(names),
         mappings=_mappings(connection),
         folders=folders,
         labels={label: tuple(each) for label, each in connection.execute(sql["label_names"])},
@@ -100,17 +101,19 @@ def _mappings(connection: Connection) -> FolderMappings:
     return FolderMappings(dict(connection.execute(load_queries("register")["folder_mappings"]).fetchall()))
 
 
-def _own_columns(names: Mapping[int, str], links: Mapping[str, FolderLink]) -> list[dict[str, object]]:
-    """Return number and first folder of each project."""
+def _own_columns(
+    names: Mapping[int, str], links: Mapping[str, FolderLink], sizes: Mapping[str, int]
+) -> list[dict[str, object]]:
+    """Return number and main folder of each project: of several the one with the most files."""
     folders: dict[int, list[str]] = defaultdict(list)
-    for folder, link in links.items():
+    for folder, link in sorted(links.items()):
         if link.project is not None:
             folders[link.project].append(folder)
     return [
-        {"id": number, "number": read_name(name).number, "nas_folder": _first(folders[number])}
+        {
+            "id": number,
+            "number": read_name(name).number,
+            "nas_folder": max(folders[number], key=lambda folder: sizes.get(folder, 0), default=None),
+        }
         for number, name in names.items()
     ]
-
-
-def _first(folders: Iterable[str]) -> str | None:
-    return min(folders, default=None)

@@ -71,7 +71,7 @@ alter table public.projects
     add column nas_folder text,
     add column note text;
 comment on column public.projects.number is 'The number that its name begins with, derived';
-comment on column public.projects.nas_folder is 'Its folder on the NAS, the first of several, derived';
+comment on column public.projects.nas_folder is 'Its folder on the NAS, of several the one with the most files, derived';
 comment on column public.projects.note is 'Whatever the office wants to note';
 
 create table public.link_rules (

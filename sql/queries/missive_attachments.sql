@@ -55,6 +55,14 @@ with rules as materialized (
 )
 delete from ops.attachment_attempts t using skipped s where t.attachment_id = s.id and s.skip_reason is not null
 
+-- name: conversations
+-- Whose attachments wait: what they belong to decides where those go.
+select distinct r.conversation_id
+from ops.attachments_in_reach r join public.email_attachments a using (id)
+where a.content_hash is null and a.skip_reason is null
+  and (%(month)s::date is null or (r.last_activity_at >= %(month)s::date and r.last_activity_at < %(month)s::date + interval '1 month'))
+  and (%(conversations)s::text[] is null or r.missive_conversation_id = any(%(conversations)s))
+
 -- name: count_skipped
 select a.skip_reason, count(*)
 from ops.attachments_in_reach r join public.email_attachments a using (id)
@@ -96,7 +104,12 @@ select a.id, a.missive_id, a.name, a.size_bytes, a.missive_email_id, a.missive_c
        coalesce(to_char(r.sent_at at time zone 'Europe/Berlin', 'YYYYMMDD'), '') as day, r.sender, r.subject,
        array_remove(array[r.subject, r.conversation_subject], null) as subjects,
        array(select l.name from public.conversation_labels b join public.labels l on l.id = b.label_id
-             where b.conversation_id = r.conversation_id and l.deleted_at is null) as labels
+             where b.conversation_id = r.conversation_id and l.deleted_at is null) as labels,
+       case when exists (select from public.projects where deleted_at is null) then
+           array(select f.raw_folder
+                 from public.conversation_projects b join public.projects p on p.id = b.project_id join ops.folders f on f.folder = p.nas_folder
+                 where b.conversation_id = r.conversation_id and f.present and f.raw_folder is not null)
+       end as project_folders
 from ops.attachments_in_reach r join public.email_attachments a using (id)
 where r.id = any(%(ids)s)
 order by a.id

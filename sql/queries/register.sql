@@ -15,6 +15,9 @@ select folder, project_id from public.folder_mappings
 select folder from ops.folders
 where present and folder <> %(loose)s and not starts_with(normalize(folder, nfc) || '/', %(general_inbox)s || '/') order by folder
 
+-- name: folder_sizes
+select folder, count(*) from public.files where deleted_at is null group by folder
+
 -- name: drop_folders
 delete from public.project_folders where not folder = any(%(folders)s)
 

@@ -6,12 +6,12 @@ import unicodedata
 
 import pytest
 
+from ibhelm_pipelines.project_names import ProjectNames, read_name
 from ibhelm_pipelines.register.folders import FolderMappings, join_folders
-from ibhelm_pipelines.register.names import Project, ProjectNames, read_name
 
 
-def _projects(*names: str) -> list[Project]:
-    return [Project(id=number, names=(name,)) for number, name in enumerate(names, 1)]
+def _projects(*names: str) -> list[tuple[int, str]]:
+    return list(enumerate(names, 1))
 
 
 def _project_of(folder: str, *projects: str, mapped: dict[str, int] | None = None) -> tuple[int | None, str | None]:

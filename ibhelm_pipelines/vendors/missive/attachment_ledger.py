@@ -141,6 +141,10 @@ class Ledger:
             yield [_attachment(*row) for row in self._rows("to_fetch", ids=ids)]
             after = ids[-1]
 
+    def conversations(self, scope: Scope) -> list[int]:
+        """Return the conversations whose attachments wait: our own ids."""
+        return [number for (number,) in self._rows("conversations", **scope.values)]
+
     def project_folders(self) -> list[bytes]:
         """Return the paths of the project folders that are on the share."""
         return [raw_folder for (raw_folder,) in self._rows("project_folders")]
@@ -234,7 +238,7 @@ class Ledger:
 
 
 def _attachment(number: int, missive_id: str, name: str, size: int | None, *rest: Any) -> Attachment:
-    email, comment, conversation, day, sender, subject, subjects, labels = rest
+    email, comment, conversation, day, sender, subject, subjects, labels, project_folders = rest
     return Attachment(
         id=number,
         missive_id=missive_id,
@@ -249,5 +253,6 @@ def _attachment(number: int, missive_id: str, name: str, size: int | None, *rest
             subject=subject,
             subjects=tuple(subjects),
             labels=tuple(labels),
+            project_folders=None if project_folders is None else tuple(project_folders),
         ),
     )

@@ -1,21 +1,18 @@
-"""Which project a mail belongs to, as far as its labels and its subject say so without doubt, and where its
-attachments go.
+"""Where the attachments of a mail go: into the folder of its project, as the register has it.
 
-Substrings prove nothing (lesson 15): a folder is meant where a label is its whole name, or where the number that its
-name begins with stands in a label or subject by itself. Where several folders are meant, none is. The register of
-projects will take the place of this module.
+Where the register knows no project (Teamwork is off), a folder is meant where a label is its whole name, or where the
+number that its name begins with stands in a label or subject by itself. Where several folders are meant, none is.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.folding import folded
+from ibhelm_pipelines.project_names import ProjectNames
 from ibhelm_pipelines.vendors.missive.attachment_names import mail_folder
 
 if TYPE_CHECKING:
@@ -24,13 +21,6 @@ if TYPE_CHECKING:
 INBOX = "IBH-INBOX"
 """The folder for attachments in each project folder."""
 
-_NUMBER = r"[0-9]+(?:[-./_][0-9]+)*(?![^\W_])(?![-./_][0-9])"
-_AT_START = re.compile(rf"({_NUMBER})")
-_WHOLE_NUMBERS = re.compile(rf"(?<![^\W_])(?<![0-9][-./_])({_NUMBER})(?=[\W_]*([^\W_]*))")
-_YEAR = re.compile(r"(19|20)\d\d")
-_WORD = re.compile(r"[^\W_]+")
-_MIN_DIGITS = 4
-"""Shorter numbers stand in too many subjects: rooms, cost groups, amounts."""
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
@@ -40,6 +30,7 @@ class Mail:
         day: as yyyymmdd.
         labels: names of the labels of its conversation.
         subjects: its own and its conversation's.
+        project_folders: of the projects that its conversation belongs to; None where the register knows none.
     """
 
     day: str
@@ -47,6 +38,7 @@ class Mail:
     subject: str
     labels: tuple[str, ...] = ()
     subjects: tuple[str, ...] = ()
+    project_folders: tuple[bytes, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,26 +66,19 @@ class ProjectFolders:
     """
 
     def __init__(self, raw_folders: Iterable[bytes]) -> None:
-        self._by_name: dict[str, set[bytes]] = defaultdict(set)
-        self._by_number: dict[str, set[tuple[bytes, str]]] = defaultdict(set)
-        for raw_folder in raw_folders:
-            name = folded(raw_folder.rpartition(b"/")[2].decode("utf-8", "replace"))
-            self._by_name[name].add(raw_folder)
-            number = _AT_START.match(name)
-            if number and sum(map(str.isdigit, number[1])) >= _MIN_DIGITS:
-                word = _WORD.search(name, number.end())
-                self._by_number[number[1]].add((raw_folder, word[0] if word else ""))
+        self._names = ProjectNames(
+            (raw_folder, raw_folder.rpartition(b"/")[2].decode("utf-8", "replace")) for raw_folder in raw_folders
+        )
 
     def of(self, mail: Mail) -> bytes | None:
-        """Return the one project folder that labels and subjects name, or None."""
-        found = {folder for label in mail.labels for folder in self._by_name.get(folded(label), ())}
+        """Return the folder of the one project that the mail belongs to; where the register knows none, the one folder
+        that labels and subjects name; or None.
+        """
+        if mail.project_folders is not None:
+            return mail.project_folders[0] if len(mail.project_folders) == 1 else None
+        found = {folder for label in mail.labels for folder in self._names.whole(label)}
         for text in (*mail.labels, *mail.subjects):
-            for number, word in _WHOLE_NUMBERS.findall(folded(text)):
-                found |= {
-                    folder
-                    for folder, next_word in self._by_number.get(number, ())
-                    if not _YEAR.fullmatch(number) or (word and word == next_word)  # or a year of whatever
-                }
+            found |= self._names.numbered_in(text)
         return found.pop() if len(found) == 1 else None
 
 

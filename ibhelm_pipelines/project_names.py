@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ibhelm_pipelines.folding import folded, words
 
@@ -51,33 +52,27 @@ def read_name(text: str) -> Name:
     return Name(number=number, rest=words(folded(text)[start.end() :]))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Project:
-    """A project as it is looked for: its name in Teamwork, and those of its folders."""
-
-    id: int
-    names: tuple[str, ...]
+Project = TypeVar("Project", bound=Hashable)
 
 
-class ProjectNames:
-    """Finds the project that a name or a text names without doubt.
+class ProjectNames(Generic[Project]):
+    """Finds the projects that a name or a text names.
 
     Args:
-        projects: the live ones.
+        names: of the projects, one by one: a project may have several.
     """
 
-    def __init__(self, projects: Iterable[Project]) -> None:
-        self._by_number: dict[str, set[int]] = defaultdict(set)
-        self._by_name: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        self._by_rest: dict[tuple[str, ...], set[int]] = defaultdict(set)
-        self._numbers: dict[int, set[str]] = defaultdict(set)
-        self._next_words: dict[int, set[str]] = defaultdict(set)
-        for project in projects:
-            for text in project.names:
-                self._add(project.id, text)
+    def __init__(self, names: Iterable[tuple[Project, str]]) -> None:
+        self._by_number: dict[str, set[Project]] = defaultdict(set)
+        self._by_name: dict[tuple[str, ...], set[Project]] = defaultdict(set)
+        self._by_rest: dict[tuple[str, ...], set[Project]] = defaultdict(set)
+        self._numbers: dict[Project, set[str]] = defaultdict(set)
+        self._next_words: dict[Project, set[str]] = defaultdict(set)
+        for project, text in names:
+            self._add(project, text)
         self._longest = max(map(len, self._by_rest), default=0)
 
-    def _add(self, project: int, text: str) -> None:
+    def _add(self, project: Project, text: str) -> None:
         name = read_name(text)
         self._by_name[words(text)].add(project)
         if name.rest:
@@ -87,20 +82,24 @@ class ProjectNames:
             self._by_number[name.number].add(project)
             self._numbers[project].add(name.number)
 
-    def with_number(self, number: str) -> set[int]:
+    def with_number(self, number: str) -> set[Project]:
         """Return the projects with this number."""
         return self._by_number.get(number, set())
 
-    def named(self, text: str) -> set[int]:
+    def whole(self, text: str) -> set[Project]:
+        """Return the projects whose whole name this is, number and all."""
+        return self._by_name.get(words(text), set())
+
+    def named(self, text: str) -> set[Project]:
         """Return the projects whose whole name this is; of name and text only one need have a number."""
         name = read_name(text)
         rests = self._by_rest.get(name.rest, set()) if name.rest else set()
         unlike = {each for each in rests if name.number and self._numbers[each] - {name.number}}
-        return self._by_name.get(words(text), set()) | (rests - unlike)
+        return self.whole(text) | (rests - unlike)
 
-    def numbered_in(self, text: str) -> set[int]:
+    def numbered_in(self, text: str) -> set[Project]:
         """Return the projects whose number stands in a text by itself; a year proves nothing without the name."""
-        found: set[int] = set()
+        found: set[Project] = set()
         for written, next_word in _ANYWHERE.findall(folded(text)):
             number = _SEPARATORS.sub(".", written)
             if sum(map(str.isdigit, number)) >= _MIN_DIGITS_ANYWHERE:
@@ -111,13 +110,13 @@ class ProjectNames:
                 }
         return found
 
-    def named_in(self, text: str) -> set[int]:
+    def named_in(self, text: str) -> set[Project]:
         """Return the projects whose name without its number stands in a text, word for word, as a whole.
 
         A name that several projects share names none of them.
         """
         said = words(text)
-        found: dict[tuple[str, ...], set[int]] = {}
+        found: dict[tuple[str, ...], set[Project]] = {}
         for start in range(len(said)):
             for end in range(start + _MIN_WORDS, min(len(said), start + self._longest) + 1):
                 if projects := self._by_rest.get(said[start:end]):
