@@ -6,13 +6,15 @@ this. Projects go by the number that the office gave them, and by their name whe
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import reduce
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.demo.model import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 UNNUMBERED = "Pruefstand Wärmepumpen"
 """A project without a number; its folder is the one that Macs and people made of its name."""
@@ -46,6 +48,24 @@ class Meaning:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class About:
+    """What an item is about, by what tells it.
+
+    Attributes:
+        told_by: such as tag, label, subject; what the first one tells, the others may tell again.
+        untold: what no number and no whole name tells, but a person knows.
+    """
+
+    told_by: Mapping[str, Meaning]
+    untold: Meaning = field(default_factory=Meaning)
+
+    @property
+    def meaning(self) -> Meaning:
+        """All of it."""
+        return reduce(or_, self.told_by.values(), self.untold)
+
+
 def meaning(*, project: str | None = None, cost_group: int | None = None, place: Place | None = None) -> dict[str, Any]:
     """Return what one tag or label means, for a row of a simulator."""
     return Meaning(
@@ -57,12 +77,12 @@ def meaning(*, project: str | None = None, cost_group: int | None = None, place:
 
 def meant(rows: Iterable[dict[str, Any]]) -> Meaning:
     """Return all that some rows mean; those that mean nothing say nothing."""
-    total = Meaning()
-    for row in rows:
-        kept = row.get("_means") or {}
-        total |= Meaning(
-            projects=frozenset(kept.get("projects", ())),
-            cost_groups=frozenset(kept.get("cost_groups", ())),
-            places=frozenset(Place(**place) for place in kept.get("places", ())),
-        )
-    return total
+    return reduce(or_, (_meant_by(row.get("_means") or {}) for row in rows), Meaning())
+
+
+def _meant_by(kept: dict[str, Any]) -> Meaning:
+    return Meaning(
+        projects=frozenset(kept.get("projects", ())),
+        cost_groups=frozenset(kept.get("cost_groups", ())),
+        places=frozenset(Place(**place) for place in kept.get("places", ())),
+    )

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.demo.missive import wording
 from ibhelm_pipelines.demo.model import Place
-from ibhelm_pipelines.demo.register_truth import Meaning, meaning, meant
+from ibhelm_pipelines.demo.register_truth import About, Meaning, meaning, meant
 from ibhelm_pipelines.demo.vocabulary import LEVELS
 
 if TYPE_CHECKING:
@@ -28,21 +27,6 @@ if TYPE_CHECKING:
 _PARENT = "Projekte"
 _FORGOTTEN = 0.06
 """Conversations whose project is said nowhere: people forget."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class About:
-    """What a conversation is about.
-
-    Attributes:
-        meaning: all of it.
-        told: so much of it as a label means, or its subject says by number or whole name.
-        told_by_mails: so much besides as only the subjects of its mails say.
-    """
-
-    meaning: Meaning
-    told: Meaning
-    told_by_mails: Meaning
 
 
 def file_conversations(office: Office, rows: Rows, *, seed: int) -> None:
@@ -96,10 +80,13 @@ def _about(office: Office, rows: Rows, row: Row, sayings: _Sayings) -> About:
     labels = meant(office.tables["shared_labels"][each] for each in row["shared_labels"])
     everything = labels | _written_about(office, row)
     shown = rows.whole_conversation(row)
-    by_subject = sayings.said((shown["subject"] or shown["latest_message_subject"],), everything)
     mails = (message["subject"] for message in office.inside("messages", row["id"]))
-    by_mails = sayings.said((each for each in mails if isinstance(each, str)), everything)
-    return About(meaning=everything, told=labels | by_subject, told_by_mails=by_mails)
+    by = {
+        "label": labels,
+        "subject": sayings.said((shown["subject"] or shown["latest_message_subject"],), everything),
+        "mail": sayings.said((each for each in mails if isinstance(each, str)), everything),
+    }
+    return About(told_by=by, untold=everything)
 
 
 def _written_about(office: Office, row: Row) -> Meaning:
@@ -146,7 +133,7 @@ class _Filing:
             self._add(conversation, [self._label(rng.choice(wording.MEANINGLESS_LABELS), meaning())])
 
     def _is_told(self, conversation: Row) -> bool:
-        return bool(_about(self._office, self._rows, conversation, self._sayings).told.projects)
+        return bool(_about(self._office, self._rows, conversation, self._sayings).told_by["subject"].projects)
 
     def _add(self, conversation: Row, labels: list[str]) -> None:
         wanted = [*conversation["shared_labels"], *labels]

@@ -21,7 +21,7 @@ from ibhelm_pipelines.demo.missive.api import PREFIX, Api
 from ibhelm_pipelines.demo.missive.attachment_host import AttachmentHost
 from ibhelm_pipelines.demo.missive.contents import Contents
 from ibhelm_pipelines.demo.missive.faults import MissiveFaults
-from ibhelm_pipelines.demo.missive.filing import About, conversations_meant, file_conversations
+from ibhelm_pipelines.demo.missive.filing import conversations_meant, file_conversations
 from ibhelm_pipelines.demo.missive.gateway import MissiveGateway
 from ibhelm_pipelines.demo.missive.malformed import seed_malformed
 from ibhelm_pipelines.demo.missive.mutations import mutate
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
     from starlette.responses import Response
+
+    from ibhelm_pipelines.demo.register_truth import About
 
 TOKEN = "missive_pat-simulated"  # noqa: S105 - the token of a made-up office
 RETRY_SECONDS = (15.0, 45.0, 90.0, 150.0, 180.0)

@@ -1,7 +1,8 @@
 """How the office files its tasks: tags that name cost groups and places, each written in the ways that people have.
 
 What a tag means is kept beside it (`_means`), as it was meant and not as it is spelled; a task is about what its tags
-mean. All of it is made after the rest of the office and by dice of its own, so that an office without it is the same.
+and the values of its fields mean. All of it is made after the rest of the office and by dice of its own, so that an
+office without it is the same.
 """
 
 from __future__ import annotations
@@ -11,7 +12,15 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.demo.model import Place, make_projects
-from ibhelm_pipelines.demo.register_truth import INTERNAL, UNNUMBERED, UNNUMBERED_BUILDING, Meaning, meaning, meant
+from ibhelm_pipelines.demo.register_truth import (
+    INTERNAL,
+    UNNUMBERED,
+    UNNUMBERED_BUILDING,
+    About,
+    Meaning,
+    meaning,
+    meant,
+)
 from ibhelm_pipelines.demo.teamwork import wording
 from ibhelm_pipelines.demo.teamwork.actions import new_task
 from ibhelm_pipelines.demo.teamwork.state import Office, Row, iso
@@ -46,13 +55,22 @@ def file_tasks(office: Office, *, seed: int, projects: int) -> None:
         filing.file(task, buildings.get(office.project_of("tasks", task) or 0, ()))
 
 
-def tasks_meant(office: Office) -> dict[int, Meaning]:
+def tasks_meant(office: Office) -> dict[int, About]:
     """Return what each task that a person sees is about, by its id; its project is that of its list."""
     with office.lock:
-        tags = {tag["id"]: tag for tag in office.live("tags")}
-        return {
-            task["id"]: meant(tags[each] for each in task["tagIds"] if each in tags) for task in office.live("tasks")
-        }
+        return {task["id"]: _about(office, task) for task in office.live("tasks")}
+
+
+def _about(office: Office, task: Row) -> About:
+    tags = [tag for each in task["tagIds"] if not (tag := office.tables["tags"][each])["_gone"]]
+    fields = [(office.tables["custom_fields"][field], value["value"]) for field, value in task["_values"].items()]
+    kept = [(field["name"], value) for field, value in fields if not field["deleted"] and value]
+    by_field = {wording.FIELD_GROUPS[each] for each in kept if each in wording.FIELD_GROUPS}
+    by_trade = {wording.FIELD_TRADES[each] for each in kept if each in wording.FIELD_TRADES}
+    return About(
+        told_by={"tag": meant(tags), "field": Meaning(cost_groups=frozenset(by_field))},
+        untold=Meaning(cost_groups=frozenset(by_trade)),
+    )
 
 
 def projects_meant(office: Office) -> dict[str, int]:

@@ -52,6 +52,13 @@ GROUP_SPELLINGS = {
     480: ("KGR 480", "480 Automation", "kgr480"),
 }
 """How people write the cost groups that they mean."""
+FIELD_GROUPS = {("Kostengruppe", "422"): 422, ("Kostengruppe", "434"): 434}
+"""What values of fields mean; that of `Raum` names no building, and so no place."""
+FIELD_TRADES = {
+    ("Gewerk", "Lüftung"): 430, ("Gewerk", "Sanitär"): 410, ("Kostengruppe", "Lüftung"): 430,
+    ("Kostengruppe", "Sanitär"): 410,
+}  # fmt: skip
+"""The same of values that name a trade and no number."""
 MEANINGLESS_TAGS = (
     "DN 434",
     "Raum 430",
