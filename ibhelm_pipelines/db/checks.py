@@ -304,7 +304,46 @@ MISSIVE_QUESTIONS = (
 )
 """Whether the tables are what Missive has, and its attachments on the NAS; each sync puts it right, or reports it."""
 
-QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS + TEAMWORK_QUESTIONS + MISSIVE_QUESTIONS
+REGISTER_QUESTIONS = (
+    Question(
+        name="folder_without_project",
+        asset="projects",
+        about="No folder without a project resembles a project without a folder",
+        problem="{count} folders of the NAS belong to no project though one without a folder has a similar name, such"
+        " as {folder} ({files} files): {project}.",
+        next_step="If they belong together, add a row to folder_mappings with that folder and project, in NocoDB or"
+        " with SQL; if not, rename one of them. All folders without a project: unmatched_folders.",
+        severity="warning",
+    ),
+    Question(
+        name="folder_mapping_without_effect",
+        asset="projects",
+        about="Every row of folder_mappings has files and a live project",
+        problem="{count} rows of folder_mappings have no effect, such as {folder} for {project}: {why}.",
+        next_step="Correct the row or delete it; the path is that below the NAS root, as it is spelt there. A folder"
+        " that was renamed needs its new name.",
+        severity="warning",
+    ),
+    Question(
+        name="rule_without_effect",
+        asset="item_links",
+        about="Every rule of link_rules that is on can decide something",
+        problem="{count} rules of link_rules can decide nothing, such as {rule}: {why}.",
+        next_step="Correct the rule in NocoDB, switch it off or delete it; `ibhelm rules test` shows what a rule does.",
+        severity="warning",
+    ),
+    Question(
+        name="links_not_computed",
+        asset="item_links",
+        about="All links were computed anew in the last two days",
+        problem="Links were last computed {last_time}: what was added or changed since may have none, or old ones.",
+        next_step="See in the Dagster UI why the last runs of `register` failed, or materialise item_links.",
+    ),
+)
+"""Whether the register is in order. That an office's files lack this or that is no trouble: `ibhelm status` counts it,
+and the views named ..._missing_metadata list it."""
+
+QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS + TEAMWORK_QUESTIONS + MISSIVE_QUESTIONS + REGISTER_QUESTIONS
 
 
 def ask(connection: Connection, question: Question) -> Answer:

@@ -1,12 +1,13 @@
 -- What the office sees of the register's gaps, of what happened, of copies and of problems (docs/activity.md), and how the register is, in ops.health.
 --
 -- Whose rights: a view over tables of public alone runs with the rights of who asks (security_invoker), so that a rule about rows, should there ever be one,
--- holds there too (lesson 41). Only problems reads ops, with its owner's rights; it shows what the office may know and nothing else.
+-- holds there too (lesson 41). Four read ops, with their owner's rights, and show what the office may know and nothing else: unmatched_folders,
+-- projects_without_folder, activity and problems.
 --
 -- What is live (lesson 17), wherever the register counts: a file without deleted_at; a task whose state is open or completed; a conversation without
 -- deleted_at whose state is open or closed; a project without deleted_at and archived_at.
 
--- What lacks what.
+-- What lacks what. Each link is asked for with `limit 1`, not `exists`: of that Postgres would make a table of all links, however few rows are wanted.
 
 create view public.files_missing_metadata with (security_invoker = true) as
 select f.id as file_id, f.name, f.path, f.folder, f.modified_at, f.project_id, p.name as project, f.project_id is null as lacks_project,
@@ -16,8 +17,8 @@ select f.id as file_id, f.name, f.path, f.folder, f.modified_at, f.project_id, p
        f.nas_url as url
 from public.files f
 cross join lateral (
-    select not exists (select from public.file_cost_groups g where g.file_id = f.id) as lacks_cost_group,
-           not exists (select from public.file_locations l where l.file_id = f.id) as lacks_place
+    select (select g.file_id from public.file_cost_groups g where g.file_id = f.id limit 1) is null as lacks_cost_group,
+           (select l.file_id from public.file_locations l where l.file_id = f.id limit 1) is null as lacks_place
 ) as m
 left join public.projects p on p.id = f.project_id
 where f.deleted_at is null and (f.project_id is null or f.document_type_id is null or m.lacks_cost_group or m.lacks_place);
@@ -34,8 +35,8 @@ select t.id as task_id, t.name, l.name as task_list, t.state, t.due_on, t.projec
        t.url
 from public.tasks t
 cross join lateral (
-    select not exists (select from public.task_cost_groups g where g.task_id = t.id) as lacks_cost_group,
-           not exists (select from public.task_locations l where l.task_id = t.id) as lacks_place
+    select (select g.task_id from public.task_cost_groups g where g.task_id = t.id limit 1) is null as lacks_cost_group,
+           (select l.task_id from public.task_locations l where l.task_id = t.id limit 1) is null as lacks_place
 ) as m
 left join public.task_lists l on l.id = t.task_list_id
 left join public.projects p on p.id = t.project_id
@@ -55,9 +56,9 @@ select c.id as conversation_id, coalesce(nullif(c.subject, ''), '(ohne Betreff)'
        c.url
 from public.conversations c
 cross join lateral (
-    select not exists (select from public.conversation_projects b where b.conversation_id = c.id) as lacks_project,
-           not exists (select from public.conversation_cost_groups g where g.conversation_id = c.id) as lacks_cost_group,
-           not exists (select from public.conversation_locations l where l.conversation_id = c.id) as lacks_place
+    select (select b.conversation_id from public.conversation_projects b where b.conversation_id = c.id limit 1) is null as lacks_project,
+           (select g.conversation_id from public.conversation_cost_groups g where g.conversation_id = c.id limit 1) is null as lacks_cost_group,
+           (select l.conversation_id from public.conversation_locations l where l.conversation_id = c.id limit 1) is null as lacks_place
 ) as m
 where c.deleted_at is null and c.state in ('open', 'closed') and (m.lacks_project or m.lacks_cost_group or m.lacks_place);
 comment on view public.conversations_missing_metadata is 'Conversations without a project, cost group or place; trash and junk left out';
@@ -70,22 +71,30 @@ comment on column public.conversations_missing_metadata.url is 'The conversation
 create function ops.folded(name text) returns text language sql immutable strict parallel safe
 return regexp_replace(replace(replace(replace(replace(lower(normalize(name, nfc)), 'ä', 'ae'), 'ö', 'oe'), 'ü', 'ue'), 'ß', 'ss'), '[\W_]+', ' ', 'g');
 
-create view public.unmatched_folders with (security_invoker = true) as
+create view ops.resemblances as
+with folders as materialized (
+    select id, folder, ops.folded(regexp_replace(folder, '^.*/', '')) as name from public.project_folders where project_id is null
+), projects as materialized (
+    select p.id, p.name, ops.folded(p.name) as folded_name,
+           p.archived_at is null and not exists (select from public.project_folders o where o.project_id = p.id) as lacks_folder
+    from public.projects p where p.deleted_at is null
+)
+select f.id as project_folder_id, f.folder, p.id as project_id, p.name as project, p.lacks_folder, s.similarity
+from folders f cross join projects p cross join lateral (select similarity(f.name, p.folded_name) as similarity) as s
+where s.similarity >= 0.3;
+comment on view ops.resemblances is 'Folders without a project, each with the projects whose names resemble it, from 0.3 to 1';
+
+create view public.unmatched_folders as
 select o.id as project_folder_id, o.folder, o.reason, coalesce(n.files, 0) as files, s.suggestions, s.best_project_id, s.best_similarity
 from public.project_folders o
 left join (select folder, count(*) as files from public.files where deleted_at is null group by folder) as n on n.folder = o.folder
-left join lateral (
-    select string_agg(format('%s (%s %%)', b.name, round(100 * b.similarity)), chr(10) order by b.similarity desc, b.id) as suggestions,
-           (array_agg(b.id order by b.similarity desc, b.id))[1] as best_project_id, max(b.similarity)::numeric(3, 2) as best_similarity
-    from (
-        select p.id, p.name, similarity(ops.folded(regexp_replace(o.folder, '^.*/', '')), ops.folded(p.name)) as similarity
-        from public.projects p
-        where p.deleted_at is null
-        order by similarity desc, p.id
-        limit 3
-    ) as b
-    where b.similarity >= 0.3
-) as s on true
+left join (
+    select project_folder_id, string_agg(format('%s (%s %%)', project, round(100 * similarity)), chr(10) order by place) as suggestions,
+           min(project_id) filter (where place = 1) as best_project_id, max(similarity)::numeric(3, 2) as best_similarity
+    from (select *, row_number() over (partition by project_folder_id order by similarity desc, project_id) as place from ops.resemblances) as r
+    where place <= 3
+    group by project_folder_id
+) as s on s.project_folder_id = o.id
 where o.project_id is null;
 comment on view public.unmatched_folders is 'Project folders of the NAS that belong to no project; a row in folder_mappings says which one they belong to';
 comment on column public.unmatched_folders.project_folder_id is 'Id in project_folders';
@@ -95,20 +104,15 @@ comment on column public.unmatched_folders.suggestions is 'Projects whose names 
 comment on column public.unmatched_folders.best_project_id is 'Id in projects of the first of them';
 comment on column public.unmatched_folders.best_similarity is 'Of its name: 0 to 1';
 
-create view public.projects_without_folder with (security_invoker = true) as
+create view public.projects_without_folder as
 select p.id as project_id, p.name, p.status, p.starts_on, s.suggestions, p.url
 from public.projects p
-left join lateral (
-    select string_agg(format('%s (%s %%)', b.folder, round(100 * b.similarity)), chr(10) order by b.similarity desc, b.folder) as suggestions
-    from (
-        select o.folder, similarity(ops.folded(regexp_replace(o.folder, '^.*/', '')), ops.folded(p.name)) as similarity
-        from public.project_folders o
-        where o.project_id is null
-        order by similarity desc, o.folder
-        limit 3
-    ) as b
-    where b.similarity >= 0.3
-) as s on true
+left join (
+    select project_id, string_agg(format('%s (%s %%)', folder, round(100 * similarity)), chr(10) order by place) as suggestions
+    from (select *, row_number() over (partition by project_id order by similarity desc, folder) as place from ops.resemblances) as r
+    where place <= 3
+    group by project_id
+) as s on s.project_id = p.id
 where p.deleted_at is null and p.archived_at is null and not exists (select from public.project_folders o where o.project_id = p.id);
 comment on view public.projects_without_folder is 'Live projects that no folder of the NAS belongs to';
 comment on column public.projects_without_folder.project_id is 'Id in projects';
@@ -116,26 +120,20 @@ comment on column public.projects_without_folder.suggestions is 'Folders without
 comment on column public.projects_without_folder.url is 'The project in Teamwork';
 
 create view public.duplicates with (security_invoker = true) as
-with copies as materialized (
+select c.content_hash, (select min(f.name) from public.files f where f.content_hash = c.content_hash and f.deleted_at is null) as name,
+       c.copies, c.size_bytes, (c.copies - 1) * c.size_bytes as wasted_bytes, c.newest_at,
+       (select string_agg(f.path, chr(10) order by f.path) from (
+            select path from public.files where content_hash = c.content_hash and deleted_at is null order by path limit 20) as f)
+       || case when c.copies > 20 then format(E'\n… und %s weitere', c.copies - 20) else '' end as paths,
+       (select string_agg(p.name, ', ' order by p.name) from public.projects p
+        where p.id in (select f.project_id from public.files f where f.content_hash = c.content_hash and f.deleted_at is null)) as projects
+from (
     select content_hash, count(*) as copies, min(size_bytes) as size_bytes, max(modified_at) as newest_at
     from public.files
     where deleted_at is null and size_bytes > 0 and content_hash is not null
     group by content_hash
     having count(*) > 1
-)
-select c.content_hash, d.name, c.copies, c.size_bytes, (c.copies - 1) * c.size_bytes as wasted_bytes, c.newest_at, d.paths, d.projects
-from copies c
-cross join lateral (
-    select min(f.name) as name,
-           string_agg(f.path, chr(10) order by f.path) filter (where f.place <= 20)
-           || case when c.copies > 20 then format(E'\n… und %s weitere', c.copies - 20) else '' end as paths,
-           (select string_agg(p.name, ', ' order by p.name) from public.projects p where p.id = any(array_agg(f.project_id))) as projects
-    from (
-        select name, path, project_id, row_number() over (order by path) as place
-        from public.files
-        where content_hash = c.content_hash and deleted_at is null and size_bytes > 0
-    ) as f
-) as d;
+) as c;
 comment on view public.duplicates is 'Contents that stand in several live places; empty files left out';
 comment on column public.duplicates.content_hash is 'The content (contents.hash)';
 comment on column public.duplicates.name is 'Name of one of the files';
@@ -435,41 +433,41 @@ where a.content_hash is null and a.skip_reason is null and (t.permanent or t.att
 comment on view ops.unsaved_attachments is 'Attachments given up, or tried so often that it is no passing trouble; of what is live and may be read only';
 
 create view ops.idle_folder_mappings as
-select m.id, m.folder, m.project_id
-from public.folder_mappings m
-where not exists (
+select m.id, m.folder, p.name as project, case when p.deleted_at is not null then 'deleted_project' else 'no_files' end as why
+from (select id, project_id, folder, normalize(folder, nfc) as plain from public.folder_mappings) as m
+join public.projects p on p.id = m.project_id
+where p.deleted_at is not null or not exists (
     select from ops.folders d
     join public.files f on f.folder = d.folder and f.deleted_at is null
-    where (d.folder = normalize(m.folder, nfc) or starts_with(d.folder, normalize(m.folder, nfc) || '/')
-           or starts_with(normalize(m.folder, nfc), d.folder || '/') or d.folder = '_loose')
-      and starts_with(f.path, normalize(m.folder, nfc) || '/'));
-comment on view ops.idle_folder_mappings is 'Folders of folder_mappings in or below which no live file stands';
+    where (d.folder = m.plain or starts_with(d.folder, m.plain || '/') or starts_with(m.plain, d.folder || '/') or d.folder = '_loose')
+      and starts_with(f.path, m.plain || '/'));
+comment on view ops.idle_folder_mappings is 'Rows of folder_mappings that do nothing: no live file stands in or below the folder, or the project is deleted';
 
 create view ops.idle_link_rules as
-select r.id, r.name, r.decides, r.reads, r.pattern,
-       case when p.deleted_at is not null then 'das Projekt ' || p.name || ' ist gelöscht'
-            when r.decides = 'document_type' then 'eine Dokumentart haben nur Dateien'
-            else 'das Projekt einer Aufgabe sagt Teamwork' end as reason
-from public.link_rules r
-left join public.projects p on p.id = r.project_id
-where r.is_enabled
-  and (p.deleted_at is not null or (r.decides = 'document_type' and r.reads in ('tag', 'label', 'subject')) or (r.decides = 'project' and r.reads = 'tag'));
+select id, name, decides, reads, pattern, why
+from (
+    select r.*, case
+        when p.deleted_at is not null then 'deleted_project'
+        when r.decides = 'document_type' and r.reads in ('tag', 'label', 'subject') then 'kinds_of_files_only'
+        when r.decides = 'project' and r.reads = 'tag' then 'project_by_list'
+        when r.decides = 'project' and r.project_id is null or r.decides = 'document_type' and r.document_type_id is null
+          or r.decides = 'cost_group' and r.cost_group_id is null and r.pattern !~ '[{]'
+          or r.decides = 'place' and num_nonnulls(r.building, r.level, r.room) = 0 and r.pattern !~ '[{]' then 'nothing_named'
+        end as why
+    from public.link_rules r
+    left join public.projects p on p.id = r.project_id
+    where r.is_enabled
+) as r
+where why is not null;
 comment on view ops.idle_link_rules is 'Rules that are on and can decide nothing';
 
 create view ops.likely_folders as
-select o.id, o.folder, count(f.id) as files, o.name as project, o.project_id, o.similarity
+select r.project_folder_id, r.folder, n.files, r.project_id, r.project, r.similarity
 from (
-    select distinct on (o.id) o.id, o.folder, p.id as project_id, p.name,
-           similarity(ops.folded(regexp_replace(o.folder, '^.*/', '')), ops.folded(p.name)) as similarity
-    from public.project_folders o
-    cross join public.projects p
-    where o.project_id is null and p.deleted_at is null and p.archived_at is null
-      and not exists (select from public.project_folders t where t.project_id = p.id)
-    order by o.id, similarity desc, p.id
-) as o
-join public.files f on f.folder = o.folder and f.deleted_at is null
-where o.similarity >= 0.5
-group by o.id, o.folder, o.name, o.project_id, o.similarity;
+    select distinct on (project_folder_id) * from ops.resemblances where lacks_folder and similarity >= 0.5
+    order by project_folder_id, similarity desc, project_id
+) as r
+cross join lateral (select count(*) as files from public.files f where f.folder = r.folder and f.deleted_at is null having count(*) > 0) as n;
 comment on view ops.likely_folders is 'Folders with files that belong to no project, while a live project without a folder has a name that resembles theirs';
 
 create view public.problems as
@@ -512,7 +510,7 @@ select 'Löschung nicht geglaubt', r.folder, format('%s Dateien fehlen auf einma
 from ops.refused_folders r
 union all
 select 'Löschung nicht geglaubt', initcap(c.source) || ': ' || c.resource, format('%s fehlen auf einmal', c.refused_deletions), c.full_synced_at,
-       format('Zugang prüfen: ibhelm status, ibhelm doctor'), null, null, null
+       'Zugang prüfen: ibhelm status, ibhelm doctor', null, null, null
 from ops.sync_cursors c
 where c.refused_deletions > 0 and c.switched_off_at is null
 union all
@@ -529,25 +527,66 @@ select 'Nicht verstanden', format('%s: %s %s', initcap(r.source), r.kind, r.vend
 from ops.raw_records r
 where r.error is not null
 union all
-select 'Zuordnung ohne Dateien', m.folder, 'Kein Ordner mit Dateien heißt so', null, 'Zeile in folder_mappings berichtigen oder löschen', null, 'folder_mapping', m.id
+select 'Ordner ohne Projekt', l.folder, format('Heißt ähnlich wie %s, das keinen Ordner hat', l.project), null, 'Gehören sie zusammen, in folder_mappings eintragen', null,
+       'project', l.project_id
+from ops.likely_folders l
+union all
+select 'Zuordnung ohne Wirkung', m.folder,
+       case m.why when 'deleted_project' then 'Das Projekt ist gelöscht: ' || m.project else 'Unter diesem Pfad liegt keine Datei' end, null, 'Zeile in folder_mappings berichtigen oder löschen', null, 'folder_mapping', m.id
 from ops.idle_folder_mappings m
 union all
-select 'Regel ohne Wirkung', r.name, r.reason, null, 'Regel in link_rules berichtigen oder abschalten', null, 'link_rule', r.id
+select 'Regel ohne Wirkung', r.name,
+       case r.why when 'deleted_project' then 'Das Projekt ist gelöscht' when 'kinds_of_files_only' then 'Eine Dokumentart haben nur Dateien'
+                  when 'project_by_list' then 'Das Projekt einer Aufgabe sagt ihre Liste in Teamwork' else 'Es fehlt, womit verknüpft wird' end, null, 'Regel in link_rules berichtigen oder abschalten', null, 'link_rule', r.id
 from ops.idle_link_rules r;
 comment on view public.problems is 'What somebody should see to: what cannot be read, failed or was not believed. Empty when all is well';
 comment on column public.problems.kind is 'What sort of problem';
 comment on column public.problems.what is 'Path, name or subject';
 comment on column public.problems.reason is 'Why, as the tool says it';
 comment on column public.problems.since is 'Since when, or when it was last tried';
-comment on column public.problems.item is 'file, email_attachment, conversation, folder_mapping or link_rule';
+comment on column public.problems.item is 'file, email_attachment, conversation, project, folder_mapping or link_rule';
 comment on column public.problems.item_id is 'Id in the table of that name';
 
--- How complete the register is.
+-- How complete the register is. Counting takes a second for 300,000 files, too much for a view that is asked at any time: it is done with every computation of
+-- all links (ibhelm_pipelines/register/counting.py).
 
-create view ops.register_counts as
-select 'files' as items, count(*) as live, count(f.project_id) as with_project, count(*) filter (where g.file_id is not null) as with_cost_group,
-       count(*) filter (where l.file_id is not null) as with_place, count(f.document_type_id) as with_document_type
-from public.files f
-left join (select distinct file_id from public.file_cost_groups) as g on g.file_id = f.id
-left join (select distinct file_id from public.file_locations) as l on l.file_id = f.id
-where f.deleted_at is null;
+create table ops.register_counts (
+    item text primary key check (item in ('file', 'task', 'conversation')),
+    live bigint not null,
+    with_project bigint not null,
+    with_cost_group bigint not null,
+    with_place bigint not null,
+    with_document_type bigint,
+    counted_at timestamptz not null default now()
+);
+comment on table ops.register_counts is 'How many live items there are, and how many of them have which link';
+comment on column ops.register_counts.with_document_type is 'Files only';
+
+create view ops.uncomputed_links as
+select max(r.finished_at) as finished_at
+from ops.register_runs r
+having coalesce(max(r.finished_at), (select min(first_seen_at) from ops.folders where present)) < now() - interval '2 days';
+comment on view ops.uncomputed_links is 'When all links were last computed, if that is more than two days ago';
+
+alter view ops.health rename to health_without_register;
+
+create view ops.health as
+select subject, state, number, bytes, since, detail from ops.health_without_register
+union all
+select 'register',
+       case when exists (select from ops.uncomputed_links) then 'error'
+            when exists (select from ops.idle_folder_mappings) or exists (select from ops.idle_link_rules) or exists (select from ops.likely_folders) then 'warning'
+            else 'ok' end,
+       (select count(*) from public.project_folders where project_id is null), null, (select max(finished_at) from ops.register_runs),
+       coalesce((
+           select string_agg(
+                      item || 's: ' || 100 * with_project / live || ' % with project, ' || 100 * with_cost_group / live || ' % cost group, '
+                      || 100 * with_place / live || ' % place' || coalesce(', ' || 100 * with_document_type / live || ' % kind', ''),
+                      '; ' order by item = 'file' desc, item desc)
+           from ops.register_counts where live > 0), 'not computed yet');
+comment on view ops.health is 'How the platform is: one row per subject. Fast enough to be asked at any time';
+comment on column ops.health.subject is 'What the row is about: files, whole scan, queue of a source, a process, a step, objects of a kind, alerts, database, a vendor, register';
+comment on column ops.health.state is 'ok, warning or error';
+comment on column ops.health.number is 'How many: live files, files seen by the scan, paths, waiting events, contents without a result, objects, alerts, live tasks, live mails, folders without a project';
+comment on column ops.health.since is 'Last scan, reading or computation, oldest waiting event, last sign of life, newest object, oldest trouble';
+comment on column ops.health.detail is 'The rest, for people';

@@ -7,9 +7,9 @@ select pg_advisory_xact_lock(hashtextextended('ibhelm activity', 0))
 -- name: refresh_activity
 -- Entries are only added and taken away: what is the same stays as it is.
 with told as materialized (
-    select at, kind, item_id, ref_id, project_id from ops.activity_now where at >= %(since)s
+    select at, kind, item_id, ref_id, project_id from ops.activity_now where at >= %(since)s::timestamptz
 ), entries as materialized (
-    select id, at, kind, item_id, ref_id, project_id from ops.activity_entries where at >= %(since)s
+    select id, at, kind, item_id, ref_id, project_id from ops.activity_entries where at >= %(since)s::timestamptz
 ), compared as materialized (
     select e.id, t.at, t.kind, t.item_id, t.ref_id, t.project_id
     from told t

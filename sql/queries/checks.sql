@@ -3,12 +3,8 @@
 
 -- name: mass_deletion_refused
 -- Of the newest scan of each folder only: the next scan refuses again what is still missing.
-select count(*) over (), r.scan_id as scan, f.folder, count(*) as missing_files, min(f.path) as for_example
-from ops.refused_deletions r
-join ops.scans s on s.id = r.scan_id and s.confirmed_at is null
-join public.files f on f.id = r.file_id and f.deleted_at is null
-join ops.folders d on d.folder = f.folder and d.last_scan_id = r.scan_id
-group by r.scan_id, f.folder
+select count(*) over (), scan, folder, missing_files, for_example
+from ops.refused_folders
 order by missing_files desc
 limit 100;
 
@@ -138,12 +134,9 @@ limit 100;
 
 -- name: attachments_not_saved
 -- Given up, or tried so often that it is no passing trouble. Of what is live and may be read only.
-select count(*) over (), a.name as attachment, r.subject as of_mail, t.reason, t.attempts, t.permanent as given_up, t.next_try_at as next_try
-from ops.attachment_attempts t
-join public.email_attachments a on a.id = t.attachment_id
-join ops.attachments_in_reach r on r.id = a.id
-where a.content_hash is null and a.skip_reason is null and (t.permanent or t.attempts >= 6)
-order by t.permanent desc, t.tried_at desc
+select count(*) over (), name as attachment, subject as of_mail, reason, attempts, permanent as given_up, next_try_at as next_try
+from ops.unsaved_attachments
+order by permanent desc, tried_at desc
 limit 100;
 
 -- name: forgetting_unfinished
@@ -215,3 +208,27 @@ from judged
 where named = 0 and conversations >= 5
 order by conversations desc
 limit 100;
+
+-- name: folder_without_project
+select count(*) over (), folder, files, project, project_id, round(similarity::numeric, 2)::float8 as similarity
+from ops.likely_folders
+order by similarity desc, folder
+limit 100;
+
+-- name: folder_mapping_without_effect
+select count(*) over (), folder, project, case why when 'deleted_project' then 'the project is deleted' else 'no file stands there' end as why
+from ops.idle_folder_mappings
+order by folder
+limit 100;
+
+-- name: rule_without_effect
+select count(*) over (), name as rule, decides, reads, pattern,
+       case why when 'deleted_project' then 'its project is deleted' when 'kinds_of_files_only' then 'only files have a kind of document'
+                when 'project_by_list' then 'the project of a task is that of its list' else 'it does not say with what to link' end as why
+from ops.idle_link_rules
+order by id
+limit 100;
+
+-- name: links_not_computed
+select count(*) over (), coalesce(to_char(finished_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI'), 'never') as last_time
+from ops.uncomputed_links;
