@@ -37,6 +37,7 @@ MAX_LENGTH = 200
 _LETTERS = "A-Za-zÀ-ÖØ-öø-ɏẞ"
 _CHARACTERS = re.compile(rf"[ -~{_LETTERS}–—„“”’§°€…]*")
 _WILDCARD = re.compile(rf"(\*?)([{_LETTERS}]{{3,}})(\*?)")
+_BLANKS = re.compile(r"[ \xa0]+")
 _PARTS = re.compile(r"(\{[^{}]*\})")
 _DASHES = "-‐‑–—"  # people's dashes differ
 _PARTING = re.compile(r"[,;]")
@@ -92,7 +93,7 @@ def parse_pattern(text: str) -> Pattern:
     Raises:
         ConfigurationError: it is none, with a sentence that says why.
     """
-    cleaned = " ".join(unicodedata.normalize("NFC", text).replace("\xa0", " ").strip(" ").split(" "))
+    cleaned = _BLANKS.sub(" ", unicodedata.normalize("NFC", text)).strip(" ")
     _require(_CHARACTERS.fullmatch(cleaned), text, "holds a character that no pattern may hold")
     _require(len(cleaned) <= MAX_LENGTH, text, f"has more than {MAX_LENGTH} characters")
     is_anchored = cleaned.startswith("^")
