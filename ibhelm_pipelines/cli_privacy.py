@@ -22,6 +22,7 @@ LINES = 30
 """Files that are named; how many more there are is said."""
 
 _KINDS = {
+    "people": "People in the register, with what the office wrote about them",
     "mails": "Mails from this person, with text and recipients",
     "comments": "Comments of this person",
     "attachments": "Attachments of these",

@@ -23,6 +23,7 @@ from ibhelm_pipelines.nas.names import display
 from ibhelm_pipelines.privacy.contents import delete_objects
 from ibhelm_pipelines.privacy.findings import find
 from ibhelm_pipelines.privacy.removal import KINDS, Placed, Removal, Unit, list_placed
+from ibhelm_pipelines.register.people_forgetting import find_people
 from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
@@ -173,7 +174,9 @@ def _planned(
         return int(number)
 
     [(contents, texts, objects, size)] = connection.execute(sql["contents_to_go"]).fetchall()
+    people = find_people(connection, addresses, users=found.users, contacts=found.contacts)
     removed = {
+        "people": len(people.persons),
         "mails": len(found.emails),
         "comments": len(found.comments),
         "attachments": one("count_doomed_attachments", Unit().values),
@@ -222,7 +225,10 @@ def _who() -> str:
 def _remove_all(
     removal: Removal, found: Findings, addresses: Sequence[str], on_progress: Callable[[int, int], None]
 ) -> None:
-    """Mails first: whether a conversation's subject may stay is known when they are gone."""
+    """Mails before conversations: whether a subject may stay is known when they are gone. People first: who they are is
+    known by what goes.
+    """
+    removal.remove_people(addresses, users=found.users, contacts=found.contacts)
     units = [Unit(email=email, conversation=conversation) for email, conversation in found.emails]
     units += [Unit(comment=comment) for comment in found.comments]
     for done, unit in enumerate(units, 1):

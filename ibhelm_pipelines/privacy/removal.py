@@ -22,6 +22,7 @@ from ibhelm_pipelines.nas.locks import SCANNING, lock_folders
 from ibhelm_pipelines.nas.names import display, folder_of, split
 from ibhelm_pipelines.privacy.contents import remove_unreferenced
 from ibhelm_pipelines.privacy.inbox_files import Seen, look, remove
+from ibhelm_pipelines.register.people_forgetting import remove_people
 from ibhelm_pipelines.vendors.missive.attachment_disk import Disk
 from ibhelm_pipelines.vendors.missive.attachment_ledger import Ledger
 
@@ -39,7 +40,8 @@ NEUTRAL = "vergessen"
 """Instead of the mail's folder and the file's name, in the history of a file that people moved out of the inbox."""
 
 KINDS = (
-    "mails", "comments", "attachments", "contacts", "colleagues", "recipient_entries", "mentions", "webhook_posts",
+    "people", "mails", "comments", "attachments", "contacts", "colleagues", "recipient_entries", "mentions",
+    "webhook_posts",
     "inbox_files", "contents", "texts", "objects", "object_bytes",
 )  # fmt: skip
 """What is counted, in the order in which it is shown."""
@@ -147,6 +149,11 @@ class Removal:
                 texts=gone.texts,
             )
             self._remove_files(placed)
+
+    def remove_people(self, addresses: Sequence[str], *, users: Sequence[str], contacts: Sequence[str]) -> None:
+        """Remove the persons of the register, with what people wrote about them."""
+        with self._writing():
+            self.count(people=remove_people(self._connection, addresses, users=users, contacts=contacts))
 
     def remove_contact(self, missive_id: str) -> None:
         """Remove a contact."""

@@ -109,6 +109,7 @@ select a from unnest(%(addresses)s::text[]) as a
 where exists (select from public.emails where from_address = a) or exists (select from public.email_recipients where address = a)
    or exists (select from public.email_comments where author_email = a) or exists (select from public.missive_users where email = a)
    or exists (select from public.contact_infos where lower(value) = a)
+   or exists (select from public.person_identities where kind = 'address' and key = a)
 
 -- name: files_at
 -- In two parts, each with an index.
