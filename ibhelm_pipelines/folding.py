@@ -62,11 +62,20 @@ def split(text: str) -> Words:
     """Return the words of a text with their places in it."""
     if not text.isascii():
         text = unicodedata.normalize("NFC", text).translate(_INVISIBLE)
-    return Words(text, tuple(Word(_folded_word(match[0]), *match.span()) for match in _WORD.finditer(text)))
+    found = _WORD.finditer(text)
+    return Words(text, tuple([Word(_folded_word(match[0]), match.start(), match.end()) for match in found]))
+
+
+def _folded_word(word: str) -> str:
+    if not word[0].isdecimal():
+        return _folded_letters(word)
+    return word if word.isascii() else "".join(map(_plain_digit, word))
 
 
 @lru_cache(maxsize=1 << 16)
-def _folded_word(word: str) -> str:
-    if word[0].isdecimal():
-        return "".join(character if character in ".," else str(unicodedata.decimal(character)) for character in word)
+def _folded_letters(word: str) -> str:
     return folded(word)
+
+
+def _plain_digit(character: str) -> str:
+    return character if character in ".," else str(unicodedata.decimal(character))

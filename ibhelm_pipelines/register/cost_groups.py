@@ -70,11 +70,6 @@ def _agree(word: str, stem: str) -> bool:
     return stem.startswith(word) or word.startswith(stem)
 
 
-def last_number(number: int) -> int:
-    """Return the last number within a group: 439 for 430, 499 for 400, 434 for 434."""
-    return number + (99 if number % 100 == 0 else 9 if number % 10 == 0 else 0)
-
-
 def ancestors(number: int) -> tuple[int, ...]:
     """Return the groups that a group lies within: 430 and 400 for 434."""
     return tuple(each for each in dict.fromkeys((number // 10 * 10, number // 100 * 100)) if each != number)

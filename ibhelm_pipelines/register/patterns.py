@@ -18,7 +18,9 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from ibhelm_pipelines.errors import ConfigurationError
@@ -26,8 +28,9 @@ from ibhelm_pipelines.folding import Words, split, words
 from ibhelm_pipelines.register.places import NO_BUILDINGS, Place, parse_place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from ibhelm_pipelines.folding import Word
     from ibhelm_pipelines.register.cost_groups import CostGroups
     from ibhelm_pipelines.register.places import Buildings
 
@@ -169,10 +172,15 @@ class PatternSet(Generic[Key]):
     def __init__(self, patterns: Iterable[tuple[Key, Pattern]], cost_groups: CostGroups) -> None:
         self._patterns = tuple(patterns)
         self._cost_groups = cost_groups
-        self._by_word: dict[str, tuple[int, ...]] = {}
-        self._with_building = tuple(
-            index for index, (_, pattern) in enumerate(self._patterns) if pattern.items[0].word == "{Gebäude}"
-        )
+        self._literal: dict[str, list[int]] = defaultdict(list)
+        self._wild: list[tuple[_Item, int]] = []
+        for index, (_, pattern) in enumerate(self._patterns):
+            first = pattern.items[0]
+            if first.before or first.behind:
+                self._wild.append((first, index))
+            else:
+                self._literal[first.word].append(index)
+        self._beginning_with = lru_cache(maxsize=_MEMORY)(self._look_up)
 
     def find(self, text: str, buildings: Buildings = NO_BUILDINGS) -> list[tuple[Key, Found]]:
         """Return what the patterns find in a text, each thing once, in the order of the text.
@@ -183,23 +191,26 @@ class PatternSet(Generic[Key]):
         said = split(text)
         found: dict[tuple[int, Found], None] = {}
         for at, word in enumerate(said.words):
-            for index in (*self._beginning_with(word.text), *(self._with_building if buildings else ())):
+            for index in self._candidates(word, buildings):
                 pattern = self._patterns[index][1]
                 if at == 0 or not pattern.is_anchored:
                     match = _Match(pattern, said, at, self._cost_groups, buildings)
                     found.update(dict.fromkeys((index, each) for each in match.found()))
         return [(self._patterns[index][0], each) for index, each in found]
 
-    def _beginning_with(self, word: str) -> tuple[int, ...]:
-        known = self._by_word.get(word)
-        if known is None:
-            if len(self._by_word) >= _MEMORY:
-                self._by_word.clear()
+    def _candidates(self, word: Word, buildings: Buildings) -> Sequence[int]:
+        """Return the patterns that may begin with a word. Of numbers there are too many to remember them."""
+        beginning = self._look_up(word.text) if word.is_number else self._beginning_with(word.text)
+        if buildings.may_begin_with(word.text):
+            return (*beginning, *self._literal.get("{Gebäude}", ()))
+        return beginning
+
+    def _look_up(self, word: str) -> Sequence[int]:
+        literal = self._literal.get(word, ())
+        if word[0].isdecimal():
             is_group = self._cost_groups.number(word) is not None
-            firsts = enumerate(pattern.items[0] for _, pattern in self._patterns)
-            known = tuple(i for i, item in firsts if (is_group if item.word == "{KG}" else item.fits(word)))
-            self._by_word[word] = known
-        return known
+            return (*literal, *self._literal.get("{KG}", ())) if is_group else literal
+        return (*literal, *(index for item, index in self._wild if item.fits(word)))
 
 
 class _Match:

@@ -32,8 +32,9 @@ _MAX_EBENE_AFTER_E = 20
 
 _ROOM_WORDS = {"raum", "zimmer"}
 _SHORT_ROOM_WORDS = {"r", "rm", "zi"}
-_ROOM_NUMBER = re.compile(r"(?:[A-Za-z]{1,2}[.-]?)?\d++(?:[.-]\d++)*+[A-Za-z]?(?![\w.]\w|\w)")
-_BARE_ROOM = re.compile(r"\d\.\d{2,3}[a-z]?(?!\w|[.,]\d)")
+_ROOM_NUMBER = re.compile(r"(?:[A-Za-z]{1,2}[.-]?)?\d{1,4}(?:[.-]\d{1,3})?[A-Za-z]?(?![^\W_]|[.-]\d)")
+"""1.04, 104a, E.04, 1-04; no date."""
+_BARE_ROOM = re.compile(r"\d\.\d{2,3}[a-z]?(?![^\W_]|[.,-]\d)")
 _SEPARATOR = re.compile(r"[/\\,;|]|\s[-–—]\s")
 _COST_GROUP_WORDS = {"kg", "kgr", "kostengruppe"}
 _BUILDING_WORDS = {"haus", "geb", "gebaeude", "bauteil", "bt", "block", "trakt", "halle", "bau", "turm", "fluegel"}
@@ -85,23 +86,11 @@ def continue_place(place: Place, folder: str) -> Place:
     found = Place(building=place.building, level=level.text if level else place.level, room=place.room)
     end = level.end if level else 0
     if place.room is None and end < len(said.words):
-        bare = _ROOM_NUMBER.match(said.text, said.words[end].start) if found.level else None
+        bare = _BARE_ROOM.match(said.text, said.words[end].start) if found.level else None
         room = _named_room(said, end) or (_part(said, bare) if bare else None)
         if room:
             found, end = Place(building=found.building, level=found.level, room=room.text), room.end
     return found if end == len(said.words) else place
-
-
-def drop_wider(places: Iterable[Place]) -> tuple[Place, ...]:
-    """Return the narrowest places only: of `Haus A` and `Haus A / EG` it is the latter."""
-    by_key = {place.key: place for place in places}
-    wider = {wide for building, level, room in by_key for wide in _wider(building, level, room)}
-    return tuple(place for key, place in by_key.items() if key not in wider)
-
-
-def _wider(building: tuple[str, ...], level: str, room: str) -> list[tuple[tuple[str, ...], str, str]]:
-    above = [(building, level, ""), (building, "", "")]
-    return [each for each in above if each != (building, level, room)]
 
 
 class Buildings:
@@ -119,8 +108,9 @@ class Buildings:
         for known in self._by_first.values():
             known.sort(key=lambda each: -len(each[0]))
 
-    def __bool__(self) -> bool:
-        return bool(self._by_first)
+    def may_begin_with(self, word: str) -> bool:
+        """Whether the name of a building begins with this word."""
+        return _SAME.get(word, word) in self._by_first
 
     def find(self, said: Words, at: int) -> tuple[Place, int] | None:
         """Return the place that begins with this word, and the word behind it, if a known building does."""
