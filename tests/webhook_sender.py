@@ -54,20 +54,22 @@ class Receiver:
 
     Args:
         environment: its whole environment.
+        command: another server of ours that says likewise where it listens.
     """
 
     environment: dict[str, str]
+    command: str = "webhooks"
     log: list[str] = field(default_factory=list)
     before: Counter[str] = field(default_factory=Counter)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "ibhelm_pipelines.cli", "webhooks"]
+        command = [sys.executable, "-m", "ibhelm_pipelines.cli", self.command]
         self.process = subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
-        wait_for(lambda: self.lines("webhooks_listening") or self.process.poll() is not None)
+        wait_for(lambda: self.lines(f"{self.command}_listening") or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
-        self.url: str = self.lines("webhooks_listening")[0]["url"]
+        self.url: str = self.lines(f"{self.command}_listening")[0]["url"]
         self.port = int(self.url.rpartition(":")[2])
 
     def _read(self) -> None:

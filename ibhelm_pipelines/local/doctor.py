@@ -8,6 +8,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import requests
 from dotenv import dotenv_values
 from pydantic import SecretStr
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.local.storage import Storage
 
 OLDEST_PYTHON = (3, 11)
+GATEWAY_SECONDS = 25  # it gives up on S3 a little sooner
 LEAST_FREE_BYTES = 2 * 1024**3  # the empty stack takes 0.3 GB; below this, Postgres runs full within days
 
 
@@ -95,6 +97,7 @@ def examine(
         yield from _ports(storage.configured)
     yield from _share(settings)
     yield from _services(settings, storage)
+    yield _found("Previews and downloads", _links, settings)
     for name, look in vendors.items():
         yield _found(name, look, settings)
     yield _found("Alerts", _alerts, settings)
@@ -132,7 +135,7 @@ def _disk(subject: str, folder: Path) -> Finding:
 
 
 def _ports(settings: Settings) -> Iterator[Finding]:
-    for name in ("postgres_port", "s3_port", "dagster_port"):
+    for name in ("postgres_port", "s3_port", "dagster_port", "web_port"):
         port = getattr(settings, name)
         variable = f"{PREFIX}{name.upper()}"
         if port and is_free(port):
@@ -209,6 +212,27 @@ def _object_store(settings: Settings) -> str:
     with ObjectStore(settings) as store:
         store.check()
     return f"{settings.s3_endpoint}/{settings.s3_bucket}"
+
+
+def _links(settings: Settings) -> str:
+    """Say whether the gateway answers where links lead to; it is asked only while the stack is up."""
+    is_up = supervisor_process(settings.state_dir) is not None
+    if settings.web_secret is None and (is_up or settings.database_url is not None):
+        raise ConfigurationError(
+            "No links to previews and downloads are made from here: IBHELM_WEB_SECRET is not set.",
+            next_step="`ibhelm up` makes a secret when it starts; on another machine set it, and IBHELM_WEB_URL, as in"
+            " .ibhelm/env of the one where the gateway runs.",
+        )
+    if not is_up:
+        return "not asked; `ibhelm up` starts the gateway"
+    try:
+        requests.get(f"{settings.web_address}/healthz", timeout=GATEWAY_SECONDS).raise_for_status()
+    except requests.RequestException as error:
+        raise ConfigurationError(
+            f"The gateway does not answer at {settings.web_address}, to which links lead: {error}.",
+            next_step="Set IBHELM_WEB_URL to the address at which browsers reach it; its log is web-gateway.log.",
+        ) from error
+    return settings.web_address
 
 
 def _alerts(settings: Settings) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import anyio
 import structlog
 from starlette.applications import Starlette
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -49,6 +50,21 @@ _TOLD = "ibhelm.told"
 _Result = TypeVar("_Result")
 
 
+class _FileName(Convertor[str]):
+    """The rest of a path, whatever signs the name has: Starlette's own ends at a line break."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("file_name", _FileName())
+
+
 class Gateway:
     """The application.
 
@@ -66,7 +82,7 @@ class Gateway:
         """Return the routes; nothing else is answered."""
         routes = [
             Route("/thumbnails/{hash}/{signature}", self._thumbnail),
-            Route("/files/{hash}/{signature}/{name:path}", self._original),
+            Route("/files/{hash}/{signature}/{name:file_name}", self._original),
             Route("/healthz", self._health),
         ]
         refusals: Mapping[Any, Any] = {HTTPException: _refuse, IbhelmError: _unavailable}

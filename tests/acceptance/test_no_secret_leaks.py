@@ -28,6 +28,7 @@ SECRETS = {
     "IBHELM_S3_SECRET_KEY": "planted+s3/secret=key",
     "IBHELM_TEAMWORK_WEBHOOK_SECRET": "planted-teamwork-secret",
     "IBHELM_MISSIVE_WEBHOOK_SECRET": "planted-missive-secret",
+    "IBHELM_WEB_SECRET": "planted-web-secret-of-32-characters",
     "IBHELM_ALERT_URLS": "json://planteduser:plantedpassword@127.0.0.1:1/plantedpath",
     "IBHELM_HEARTBEAT_URLS": "quick_scan=http://127.0.0.1:1/plantedheartbeat",
     "IBHELM_OWNER_DATABASE_URL": "postgresql://owner:plantedowner@127.0.0.1:1/x",

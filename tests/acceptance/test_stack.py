@@ -18,7 +18,16 @@ import pytest
 from dotenv import dotenv_values
 
 from ibhelm_pipelines.local.process import wait_until
-from ibhelm_pipelines.local.records import CODE_SERVER, DAEMON, WATCHER, WEBSERVER, WORKER, recorded, supervisor_process
+from ibhelm_pipelines.local.records import (
+    CODE_SERVER,
+    DAEMON,
+    WATCHER,
+    WEB,
+    WEBSERVER,
+    WORKER,
+    recorded,
+    supervisor_process,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,14 +106,16 @@ def test_the_stack_comes_up_survives_kills_and_ends_without_a_trace(installation
     again = installation.ibhelm("up")
     assert (again.returncode, "is running already" in again.stderr) == (1, True)
 
-    url = installation.addresses()["IBHELM_DATABASE_URL"]
+    addresses = installation.addresses()
+    url = addresses["IBHELM_DATABASE_URL"]
     with psycopg.connect(url) as connection:
         connection.execute("insert into contents (hash, size_bytes) values (repeat('a', 64), 1)")
     _kill_the_ui(installation, services[f"Dagster {WEBSERVER}"]["where"])
     assert _row_kept(url)
     _kill_the_supervisor(installation)
-    assert installation.addresses()["IBHELM_DATABASE_URL"] == url
+    assert installation.addresses() == addresses  # so that links stay good
     assert _row_kept(url)
+    assert _answers(f"{addresses['IBHELM_WEB_URL']}/healthz")
 
     assert installation.ibhelm("down").stdout == "Stopped.\n"
     assert installation.processes() == []
@@ -121,6 +132,8 @@ def _check_addresses(installation: Installation) -> None:
         capture_output=True, text=True, check=True, timeout=10,
     )  # fmt: skip
     assert sourced.stdout == addresses["IBHELM_DATABASE_URL"]
+    assert len(addresses["IBHELM_WEB_SECRET"]) >= 32
+    assert _answers(f"{addresses['IBHELM_WEB_URL']}/healthz")
     for kind, role in (("", "pipeline"), ("NOCODB_", "nocodb"), ("READER_", "reader")):
         with psycopg.connect(addresses[f"IBHELM_{kind}DATABASE_URL"]) as connection:
             assert connection.execute("select current_user").fetchone() == (f"ibhelm_{role}",)
@@ -133,7 +146,7 @@ def _kill_the_ui(installation: Installation, url: str) -> None:
     before = installation.pids()[WEBSERVER]
     os.kill(before, signal.SIGKILL)
     assert wait_until(lambda: installation.pids()[WEBSERVER] != before, seconds=60)
-    assert wait_until(lambda: _answers(url), seconds=60)
+    assert wait_until(lambda: _answers(f"{url}/server_info"), seconds=60)
 
 
 def _kill_the_supervisor(installation: Installation) -> None:
@@ -146,13 +159,13 @@ def _kill_the_supervisor(installation: Installation) -> None:
     assert (status, services["supervisor"]["running"], services["Postgres"]["running"]) == (1, False, True)
     assert installation.ibhelm("up", "--detach").returncode == 0
     assert not set(installation.pids().values()) & set(orphans.values())
-    assert set(orphans) == {CODE_SERVER, WEBSERVER, DAEMON, WATCHER, WORKER}
+    assert set(orphans) == {CODE_SERVER, WEBSERVER, DAEMON, WATCHER, WORKER, WEB}
     assert not any(psutil.pid_exists(pid) and pid in installation.processes() for pid in orphans.values())
 
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/server_info", timeout=5) as response:
+        with urllib.request.urlopen(url, timeout=5) as response:
             return bool(response.status == 200)
     except OSError:
         return False

@@ -35,6 +35,8 @@ def healthy(settings: Settings, private_folder: Path, monkeypatch: pytest.Monkey
         "S3_ENDPOINT": settings.require_s3_endpoint(),
         "S3_BUCKET": settings.s3_bucket,
         "DAGSTER_PORT": "0",
+        "WEB_PORT": "0",
+        "WEB_SECRET": "a secret that all machines of an office share",
     }
     for name, value in variables.items():
         monkeypatch.setenv(f"IBHELM_{name}", value)
@@ -111,6 +113,10 @@ def _unknown_schedule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IBHELM_HEARTBEAT_URLS", "nightly=https://hc.example/x")
 
 
+def _no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("IBHELM_WEB_SECRET")
+
+
 def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("IBHELM_STATE_DIR", str(tmp_path / "file"))
@@ -130,6 +136,10 @@ def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "Alerts: Address number 2 in IBHELM_ALERT_URLS (taubenpost://...) is none that Apprise knows.",
         ),
         (_unknown_schedule, "Heartbeats: Entry number 1 of IBHELM_HEARTBEAT_URLS is not SCHEDULE=URL"),
+        (
+            _no_secret,
+            "Previews and downloads: No links to previews and downloads are made from here: IBHELM_WEB_SECRET is not",
+        ),
         (_state_is_a_file, "cannot be used: File exists. Run ibhelm as the user that made it"),
     ],
 )
@@ -226,3 +236,12 @@ def test_teamwork_is_asked_whether_address_and_token_are_right(monkeypatch: pyte
         assert (status, "PROBLEM Teamwork: Teamwork refuses our token (401). Make a new one" in output) == (1, True)
         monkeypatch.setenv("IBHELM_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
         assert f"ok Teamwork: {teamwork.url}, not asked: Postgres, which counts the requests" in _doctor()[1]
+
+
+def test_a_secret_that_could_be_guessed_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("IBHELM_WEB_SECRET", "far too short")
+    status, output = _doctor()
+    assert status == 1
+    assert "IBHELM_WEB_SECRET: " in output
+    assert "has fewer than 32 characters, so links could be forged" in output
+    assert "far too short" not in output
