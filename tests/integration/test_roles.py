@@ -22,10 +22,12 @@ def _as(role: str, url: str) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _tables(url: str, schema: str) -> list[str]:
+def _tables(url: str, schema: str, kind: str = "%") -> list[str]:
+    """Tables and views, or one of these kinds (as information_schema names them)."""
     with psycopg.connect(url) as connection:
         rows = connection.execute(
-            "select table_name from information_schema.tables where table_schema = %s order by 1", [schema]
+            "select table_name from information_schema.tables where table_schema = %s and table_type like %s order by 1",
+            [schema, kind],
         )
         return [name for (name,) in rows]
 
@@ -110,4 +112,4 @@ def test_nocodb_finds_the_primary_keys(owner_database_url: str) -> None:
             "select table_name from information_schema.table_constraints"
             " where constraint_type = 'PRIMARY KEY' and table_schema = 'public'"
         ).fetchall()
-    assert {name for (name,) in rows} == set(_tables(owner_database_url, "public"))
+    assert {name for (name,) in rows} == set(_tables(owner_database_url, "public", "BASE TABLE"))

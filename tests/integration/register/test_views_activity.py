@@ -1,4 +1,4 @@
-"""`public.activity`: what happened, by the sources' own times; reading again adds nothing, and what is gone is not told."""
+"""`public.activity`: what happened, by the sources' own times; reading again adds nothing, what is gone is not told."""
 
 from __future__ import annotations
 
@@ -208,9 +208,11 @@ def test_what_was_put_on_the_nas_for_a_mail_is_told_as_its_attachment_at_the_tim
     nas.write(f"{KITA}/Plan.pdf", "plan")
     scan(settings)
     desk.run(
-        "insert into email_attachments (missive_id, name, missive_email_id, email_id, content_hash, file_id, inbox_path,"
-        " raw_inbox_path, saved_at) select 'a1', 'Plan.pdf', 'm1', %s, content_hash, id, path, raw_path, now()"
-        " from files", mail)  # fmt: skip
+        "insert into email_attachments (missive_id, name, missive_email_id, email_id, content_hash, file_id,"
+        " inbox_path, raw_inbox_path)"
+        " select 'a1', 'Plan.pdf', 'm1', %s, content_hash, id, path, raw_path from files",
+        mail,
+    )
     refresh(settings)
     assert desk.run("select at, kind, label from activity order by kind") == [
         (LONG_AGO, "attachment", "Anhang auf dem NAS: Plan.pdf"),
