@@ -15,6 +15,7 @@ from ibhelm_pipelines.db.checks import (
     FILE_QUESTIONS,
     LIVE_QUESTIONS,
     MISSIVE_QUESTIONS,
+    REGISTER_QUESTIONS,
     TEAMWORK_QUESTIONS,
     Answer,
     Question,
@@ -46,6 +47,7 @@ def _checks(name: str, questions: Sequence[Question]) -> dg.AssetChecksDefinitio
 file_checks = _checks("file_checks", FILE_QUESTIONS + LIVE_QUESTIONS)
 teamwork_checks = _checks("teamwork_checks", TEAMWORK_QUESTIONS)
 missive_checks = _checks("missive_checks", MISSIVE_QUESTIONS)
+register_checks = _checks("register_checks", REGISTER_QUESTIONS)
 
 
 def evaluations(questions: Sequence[Question], settings: Settings) -> Iterator[dg.AssetCheckEvaluation]:

@@ -3,23 +3,56 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from ibhelm_pipelines.cli_job import (
+    Job,
+    Outcome,
+    ask_all,
+    carry_out,
+    exchange_folder,
+    open_point,
+    run_job,
+    show_end,
+    table,
+)
+from ibhelm_pipelines.db.checks import REGISTER_QUESTIONS
 from ibhelm_pipelines.db.connect import connect, translated_errors
-from ibhelm_pipelines.register.linking import link_items
 from ibhelm_pipelines.register.rulebook import read_rules
 from ibhelm_pipelines.register.trial import try_rule
 from ibhelm_pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rich.status import Status
 
     from ibhelm_pipelines.register.trial import Change, Trial
+    from ibhelm_pipelines.settings import Settings
+
+ITEMS = ("file", "task", "conversation")
+ROWS = {
+    "there are": "live",
+    "with project": "project",
+    "with cost group": "cost_group",
+    "with place": "place",
+    "with kind of document": "document_type",
+    "looked at now": "looked_at",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApplyOutcome(Outcome):
+    """What the run left: numbers by asset of the register."""
+
+    assets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @click.group("rules")
@@ -65,13 +98,61 @@ def test_command(name: str, *, as_json: bool) -> None:
 
 
 @rules_command.command("apply")
-def apply_command() -> None:
-    """Link everything anew now, instead of within the next ten minutes."""
-    settings = load_settings()
-    with Console(stderr=True).status("Linking") as status:
-        report = link_items(settings, progress=status.update)
-    items = ", ".join(f"{count:,} {kind}s" for kind, count in report.seen.items())
-    click.echo(f"{items} looked at in {report.seconds:.1f} s; {report.changed:,} links changed.")
+@click.option("--all", "everything", is_flag=True, help="Also what cannot have changed, as every night.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+def apply_command(*, everything: bool, as_json: bool) -> None:
+    """Bring all links in line with rules, mappings and items now, instead of within the next ten minutes.
+
+    \b
+    Exit status:
+      0    everything is linked
+      1    the run failed; the message says why
+      130  stopped by Ctrl-C; what was linked stays
+    """
+    console = Console(stderr=True)
+    show = partial(_show_outcome, as_json=as_json)
+    carry_out(lambda: _apply(load_settings(), console, everything=everything), ApplyOutcome, show, console)
+
+
+def _apply(settings: Settings, console: Console, *, everything: bool) -> ApplyOutcome:
+    url = settings.require_database_url()
+    ask_all(url, ())  # whether it is there: said at once, and not after the run's retries
+    job = Job(name="register", op="keep_register", config={"everything": everything}, tags={})
+    with exchange_folder(job) as folder, console.status("Starting the run") as status:
+        summary = run_job(settings, job, folder, lambda: _progress(status, folder))
+    points = [open_point(answer) for answer in ask_all(url, REGISTER_QUESTIONS) if not answer.passed]
+    return ApplyOutcome(
+        run_id=summary.get("run_id"),
+        error=summary.get("error"),
+        warnings=points,
+        assets=summary.get("assets", {}),
+    )
+
+
+def _progress(status: Status, folder: Path) -> None:
+    path = folder / "progress"
+    if path.exists():
+        status.update(path.read_text(encoding="utf-8").replace("_", " "))
+
+
+def _show_outcome(outcome: ApplyOutcome, *, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"status": outcome.status, **asdict(outcome)}, ensure_ascii=False))
+        return
+    console = Console()
+    if links := outcome.assets.get("item_links"):
+        console.print(_links_table(links))
+    show_end(console, outcome)
+
+
+def _links_table(numbers: Mapping[str, Any]) -> Table:
+    """How many items there are of each kind, and how many of them have which link."""
+    shown = table(f"The register, {numbers['seconds']:.1f} s", ["asset", *ITEMS])
+    for title, name in ROWS.items():
+        shown.add_row(
+            title, *(f"{numbers[f'{item}_{name}']:,}" if f"{item}_{name}" in numbers else "" for item in ITEMS)
+        )
+    return shown
 
 
 def _show(trial: Trial) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.checks import file_checks, missive_checks, teamwork_checks
+from assets.checks import file_checks, missive_checks, register_checks, teamwork_checks
 from assets.content import extracted_text, thumbnails
 from assets.drain_job import drain_job
 from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.missive_job import missive_sync_job
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
+from assets.register import activity, item_links, people, projects
+from assets.register_job import register_job
 from assets.retention import retention_job
 from assets.scan_job import scan_job
 from assets.sync_job import teamwork_sync_job
@@ -27,6 +29,8 @@ from sensors.schedules import (
     missive_full_sync,
     missive_quick_sync,
     quick_scan,
+    register_rebuild,
+    register_update,
     retention_schedule,
     teamwork_full_sync,
     teamwork_quick_sync,
@@ -37,12 +41,14 @@ defs = dg.Definitions(
         *(NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text),
         *(TEAMWORK, teamwork_directory, teamwork_tasks, teamwork_comments, teamwork_time),
         *(MISSIVE, missive_directory, missive_months, email_attachments),
+        *(projects, item_links, people, activity),
     ],
-    asset_checks=[file_checks, teamwork_checks, missive_checks],
-    jobs=[scan_job, teamwork_sync_job, missive_sync_job, drain_job, retention_job],
+    asset_checks=[file_checks, teamwork_checks, missive_checks, register_checks],
+    jobs=[scan_job, teamwork_sync_job, missive_sync_job, register_job, drain_job, retention_job],
     schedules=[
         *(quick_scan, deep_scan, retention_schedule),
         *(teamwork_quick_sync, teamwork_full_sync, missive_quick_sync, missive_full_sync),
+        *(register_update, register_rebuild),
     ],
     sensors=[live_events, inbox_drain, folder_partitions, lost_runs, alerts, schedule_heartbeats],
     resources={"platform": Platform()},

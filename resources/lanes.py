@@ -7,6 +7,7 @@ RETENTION_JOB = "retention"
 DRAIN_JOB = "drain_inbox"
 TEAMWORK_SYNC_JOB = "sync_teamwork"
 MISSIVE_SYNC_JOB = "sync_missive"
+REGISTER_JOB = "register"
 
 LANE_TAG = "ibhelm/lane"
 DEEP_TAG = "ibhelm/deep"

@@ -4,7 +4,7 @@ own database.
 A quick scan that finds another scan at work has nothing to add, so it is skipped. A deep scan is only skipped for
 another deep one; behind a quick scan it waits in the queue (`ibhelm/lane` is limited in dagster.yaml), for a long quick
 scan must not cost a night. Quick scans leave 02:00 to it. The same holds for syncs: of Teamwork at 03:00, of Missive at
-03:30.
+03:30. The register follows all of them.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ import dagster as dg
 
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.vendors.due import full_is_due
-from resources.lanes import DEEP_TAG, FULL_TAG, MISSIVE_SYNC_JOB, RETENTION_JOB, SCAN_JOB, TEAMWORK_SYNC_JOB
+from resources.lanes import (
+    DEEP_TAG,
+    FULL_TAG,
+    MISSIVE_SYNC_JOB,
+    REGISTER_JOB,
+    RETENTION_JOB,
+    SCAN_JOB,
+    TEAMWORK_SYNC_JOB,
+)
 from resources.platform import Platform
 from resources.vendors import MISSIVE, TEAMWORK, Vendor
 
@@ -106,6 +114,34 @@ def missive_quick_sync(context: dg.ScheduleEvaluationContext, platform: Platform
 def missive_full_sync(context: dg.ScheduleEvaluationContext, platform: Platform) -> dg.RunRequest | dg.SkipReason:
     """Every night at 03:30: all conversations of Missive, so that what vanished, moved or was merged is found."""
     return _sync(context, MISSIVE, platform, full=True)
+
+
+@dg.schedule(
+    job_name=REGISTER_JOB,
+    cron_schedule=["7-57/10 0-3,5-23 * * *", "17-57/10 4 * * *"],
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def register_update(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every 10 minutes: what that belongs to of which something changed."""
+    return _request_register(context, everything=False)
+
+
+@dg.schedule(
+    job_name=REGISTER_JOB,
+    cron_schedule="7 4 * * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def register_rebuild(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every night at 04:07: what everything belongs to, decided anew."""
+    return _request_register(context, everything=True)
+
+
+def _request_register(context: dg.ScheduleEvaluationContext, *, everything: bool) -> dg.RunRequest | dg.SkipReason:
+    tags = {FULL_TAG: "true"} if everything else {}
+    config = {"ops": {"keep_register": {"config": {"everything": everything}}}}
+    return _in_flight(context, REGISTER_JOB, tags, "run") or dg.RunRequest(run_config=config, tags=tags)
 
 
 def _sync(

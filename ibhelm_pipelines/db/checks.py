@@ -337,7 +337,7 @@ REGISTER_QUESTIONS = (
         asset="item_links",
         about="All links were computed anew in the last two days",
         problem="Links were last computed {last_time}: what was added or changed since may have none, or old ones.",
-        next_step="See in the Dagster UI why the last runs of `register` failed, or materialise item_links.",
+        next_step="See in the Dagster UI why the last runs of `register` failed, or run `ibhelm rules apply --all`.",
     ),
 )
 """Whether the register is in order. That an office's files lack this or that is no trouble: `ibhelm status` counts it,

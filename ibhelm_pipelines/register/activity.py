@@ -10,10 +10,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.db.connect import Connection
+    from ibhelm_pipelines.settings import Settings
 
 RECENT = dt.timedelta(days=2)
 """How far back the quick look goes: further than a vendor is away before an alert says so."""
@@ -25,6 +27,18 @@ class ActivityChange:
 
     added: int
     removed: int
+
+
+def keep_activity(settings: Settings, *, everything: bool) -> ActivityChange:
+    """Bring the entries of the last days, or all, in line.
+
+    Raises:
+        DatabaseUnavailableError: Postgres does not answer.
+    """
+    since = None if everything else dt.datetime.now(dt.UTC) - RECENT
+    url = settings.require_database_url()
+    with translated_errors(), connect(url, application="register", autocommit=True) as connection:
+        return refresh_activity(connection, since=since)
 
 
 def refresh_activity(connection: Connection, *, since: dt.datetime | None = None) -> ActivityChange:

@@ -37,6 +37,11 @@ class ProjectBuildings:
         }
         self.known = lru_cache(maxsize=_MEMORY)(self._known)
 
+    def digests(self) -> Iterator[tuple[int, str]]:
+        """Yield for each project what changes when its buildings do."""
+        for project, buildings in self._by_project.items():
+            yield project, "|".join(sorted(buildings.values()))
+
     def _known(self, projects: frozenset[int]) -> Buildings:
         """Return the buildings of these projects, to be found in names and texts."""
         return Buildings(name for project in projects for name in self._by_project.get(project, {}).values())
@@ -57,6 +62,7 @@ class ProjectBuildings:
                 yield project, place
 
 
+@lru_cache(maxsize=_MEMORY)
 def _key(building: str) -> _Key:
     return Place(building=building).key[0]
 

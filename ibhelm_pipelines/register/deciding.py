@@ -7,6 +7,7 @@ tags, labels and subjects count alike; the text of a file counts only where none
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from ibhelm_pipelines.register.cost_groups import drop_ancestors
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.register.places import Buildings
     from ibhelm_pipelines.register.rulebook import Decides, Match, Reads, Rule, RuleBook
 
-PRIMARY: tuple[Reads, ...] = ("folder", "name", "extension", "tag", "label", "subject")
-"""What is read first; `text` comes after all of these."""
+LAST: Reads = "text"
+"""What is read only where nothing else tells."""
 
 T = TypeVar("T")
 
@@ -107,17 +108,21 @@ def places_of_folders(folders: Sequence[str], book: RuleBook) -> Iterator[Place]
 
 def _told(decides: Decides, item: Item, book: RuleBook, known: Buildings = NO_BUILDINGS) -> list[Match]:
     """Return what the rules find; in the text only what nothing else tells."""
-    first = [match for reads in PRIMARY for match in _matches(decides, reads, item, book, known)]
-    return first or list(_matches(decides, "text", item, book, known))
+    first = [
+        match
+        for reads, texts in item.texts.items()
+        if reads != LAST and book.reads(decides, reads)
+        for match in _matches(decides, reads, texts, book, known)
+    ]
+    if first or LAST not in item.texts:
+        return first
+    return list(_matches(decides, LAST, item.texts[LAST], book, known))
 
 
-def _matches(decides: Decides, reads: Reads, item: Item, book: RuleBook, known: Buildings) -> Iterator[Match]:
-    texts = item.texts.get(reads, ())
+def _matches(decides: Decides, reads: Reads, texts: Sequence[str], book: RuleBook, known: Buildings) -> Iterator[Match]:
     if (decides, reads) == ("place", "folder"):
-        yield from _of_folders(texts, book, known)
-        return
-    for text in texts:
-        yield from book.matches(decides, reads, text, known)
+        return _of_folders(texts, book, known)
+    return chain.from_iterable(book.matches(decides, reads, text, known) for text in texts)
 
 
 def _of_folders(folders: Sequence[str], book: RuleBook, known: Buildings) -> Iterator[Match]:

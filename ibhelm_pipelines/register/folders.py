@@ -89,5 +89,5 @@ def _why_none(number: str, numbered: int, named: int) -> str:
     if named > 1:
         return "Diesen Namen haben mehrere Projekte"
     return (
-        f"Kein Projekt mit der Nummer {number}, keines mit diesem Namen" if number else "Kein Projekt mit diesem Namen"
+        f"Kein Projekt mit der Nummer {number}, keines mit diesem Namen" if number else "Kein Projekt hat diesen Namen"
     )

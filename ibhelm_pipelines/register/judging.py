@@ -9,7 +9,7 @@ from ibhelm_pipelines.register import items
 from ibhelm_pipelines.register.deciding import Decision, Item, decide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.register.buildings import ProjectBuildings
@@ -39,24 +39,25 @@ class Judge:
 
     def judge(self, kind: ItemKind, ids: Sequence[int]) -> Iterator[tuple[Item, Decision]]:
         """Yield those of these items that are live, with what they belong to."""
-        for item in self._read(kind, ids):
-            yield item, self._decide(item)
-
-    def _read(self, kind: ItemKind, ids: Sequence[int]) -> Iterator[Item]:
-        if kind == "task":
-            yield from items.read_tasks(self._connection, ids)
-        elif kind == "conversation":
-            yield from items.read_conversations(self._connection, ids, self._directory)
+        if kind == "file":
+            yield from self._judge_files(ids)
+        elif kind == "task":
+            yield from self._judged(items.read_tasks(self._connection, ids))
         else:
-            yield from self._read_files(ids)
+            yield from self._judged(items.read_conversations(self._connection, ids, self._directory))
 
-    def _read_files(self, ids: Sequence[int]) -> Iterator[Item]:
-        """Yield files; those of which nothing else says enough with the beginning of their text."""
+    def _judged(self, read: Iterable[Item]) -> Iterator[tuple[Item, Decision]]:
+        return ((item, self._decide(item)) for item in read)
+
+    def _judge_files(self, ids: Sequence[int]) -> Iterator[tuple[Item, Decision]]:
+        """Judge files; those of which nothing else says enough with the beginning of their text."""
         files = items.read_files(self._connection, ids, self._directory)
-        unclear = [content for item, content in files if content and self._decide(item).is_unclear]
+        judged = [(item, content, self._decide(item)) for item, content in files]
+        unclear = [content for _, content, decision in judged if content and decision.is_unclear]
         texts = items.read_texts(self._connection, unclear)
-        for item, content in files:
-            yield item.with_text(texts[content]) if content in texts else item
+        for item, content, decision in judged:
+            text = texts.get(content) if content and decision.is_unclear else None
+            yield (item, decision) if text is None else (item, self._decide(item.with_text(text)))
 
     def _decide(self, item: Item) -> Decision:
         return decide(item, self.book, self._buildings)
@@ -64,7 +65,7 @@ class Judge:
 
 def batches(connection: Connection, kind: ItemKind) -> Iterator[list[int]]:
     """Yield the ids of all live items of a kind, in their order."""
-    query, after = load_queries("register")[f"{kind}_ids"], 0
-    while ids := [number for (number,) in connection.execute(query, {"after": after, "size": BATCH})]:
+    query, values = load_queries("register")["live_ids"], {"item": kind, "size": BATCH, "after": 0}
+    while ids := [number for (number,) in connection.execute(query, values)]:
         yield ids
-        after = ids[-1]
+        values["after"] = ids[-1]

@@ -1,8 +1,8 @@
 """Links files, tasks and conversations with projects, cost groups, places and kinds of documents.
 
-Everything is recomputed from what is there now and written where it differs, in batches that are each read, decided on
-and written in one transaction under one lock: whatever runs at the same time, the newest input wins, and a killed run
-loses one batch. What single things need at once (the live lane) is the same code for their ids.
+What may have changed is recomputed from what is there now and written where it differs, in batches that are each read,
+decided on and written in one transaction under one lock: whatever runs at the same time, the newest input wins, and a
+killed run loses one batch. What single things need at once (the live lane) is the same code for their ids.
 """
 
 from __future__ import annotations
@@ -13,14 +13,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.register import locations
-from ibhelm_pipelines.register.judging import BATCH, Judge, batches
+from ibhelm_pipelines.register.counting import count_links
+from ibhelm_pipelines.register.judging import BATCH, Judge
 from ibhelm_pipelines.register.projects import link_folders_over, read_directory
 from ibhelm_pipelines.register.rulebook import enabled, make_book, read_rules
+from ibhelm_pipelines.register.staleness import Stale
 from ibhelm_pipelines.register.writing import BRIDGES, write_links
 
 if TYPE_CHECKING:
@@ -31,35 +34,33 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.register.writing import ItemKind, Link
     from ibhelm_pipelines.settings import Settings
 
-LINKED = ("project", "cost_group", "location", "document_type")
-
 
 @dataclass(kw_only=True)
 class LinkReport:
     """What was linked.
 
     Attributes:
-        seen: items, by kind.
-        linked: by kind and what it is linked with: so many items have such a link by a rule.
+        looked_at: items, by kind: those of which something had changed.
         changed: rows that were written or deleted.
+        unmatched_folders: project folders of no project.
+        counts: by kind of item how many there are (`live`), and how many of them have which link.
     """
 
-    seen: Counter[str] = field(default_factory=Counter)
-    linked: Counter[str] = field(default_factory=Counter)
+    looked_at: Counter[str] = field(default_factory=Counter)
     changed: int = 0
     unmatched_folders: int = 0
     seconds: float = 0
-
-    def counts(self) -> dict[str, int]:
-        """Return all numbers of items, by name."""
-        return {**dict(self.seen), **dict(self.linked), "unmatched_folders": self.unmatched_folders}
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
 
 
-def link_items(settings: Settings, *, progress: Callable[[str], None] = lambda _: None) -> LinkReport:
-    """Recompute everything: which folder belongs to which project, then what every item belongs to.
+def link_items(
+    settings: Settings, *, everything: bool = False, progress: Callable[[str], None] = lambda _: None
+) -> LinkReport:
+    """Recompute what may have changed: which folder belongs to which project, then what every item belongs to.
 
     Args:
         settings: of this process.
+        everything: recompute also what cannot have changed, against links that somebody changed behind our back.
         progress: told what is being done.
 
     Raises:
@@ -68,17 +69,23 @@ def link_items(settings: Settings, *, progress: Callable[[str], None] = lambda _
     """
     begun = time.monotonic()
     with _connected(settings) as connection:
-        report = LinkReport(unmatched_folders=link_folders_over(connection, settings).unmatched)
+        folders = link_folders_over(connection, settings)
+        report = LinkReport(unmatched_folders=folders.unmatched, changed=folders.changed)
+        stale = Stale(connection, everything=everything)
         directory, book = read_directory(connection), make_book(connection, enabled(read_rules(connection)))
         buildings = locations.learn_buildings(connection, directory, book)
-        register = _Register(connection, Judge(connection, book=book, directory=directory, buildings=buildings), report)
+        judge = Judge(connection, book=book, directory=directory, buildings=buildings)
+        register = _Register(connection, judge, report, stale)
         for kind in BRIDGES:
-            for ids in batches(connection, kind):
+            for ids in stale.batches(kind, buildings):
                 register.link(kind, ids)
-                progress(f"{kind}s linked: {report.seen[kind]:,}")
+                progress(f"{kind}s linked: {report.looked_at[kind]:,}")
         locations.drop_unused_locations(connection)
+        stale.forget()
+        count_links(connection)
+        report.counts = _counts(connection)
         report.seconds = time.monotonic() - begun
-        values = {"seconds": report.seconds, "counts": Jsonb(report.counts())}
+        values = {"seconds": report.seconds, "counts": Jsonb(report.looked_at)}
         connection.execute(load_queries("register")["note_run"], values)
     return report
 
@@ -97,10 +104,16 @@ def link_some(settings: Settings, kind: ItemKind, ids: Sequence[int]) -> LinkRep
         book = make_book(connection, enabled(read_rules(connection)))
         buildings = locations.recall_buildings(connection)
         judge = Judge(connection, book=book, directory=read_directory(connection), buildings=buildings)
-        register = _Register(connection, judge, report)
+        register = _Register(connection, judge, report, None)
         for start in range(0, len(ids), BATCH):
             register.link(kind, ids[start : start + BATCH])
     return report
+
+
+def _counts(connection: Connection) -> dict[str, dict[str, int]]:
+    with connection.cursor(row_factory=dict_row) as cursor:
+        rows = cursor.execute(load_queries("register")["counts"]).fetchall()
+    return {row.pop("item"): {name: count for name, count in row.items() if count is not None} for row in rows}
 
 
 @contextmanager
@@ -115,8 +128,8 @@ def _connected(settings: Settings) -> Iterator[Connection]:
 class _Register:
     """Links over one connection, in autocommit mode."""
 
-    def __init__(self, connection: Connection, judge: Judge, report: LinkReport) -> None:
-        self._connection, self._judge, self._report = connection, judge, report
+    def __init__(self, connection: Connection, judge: Judge, report: LinkReport, stale: Stale | None) -> None:
+        self._connection, self._judge, self._report, self._stale = connection, judge, report, stale
         self._sql = load_queries("register")
 
     def link(self, kind: ItemKind, ids: Sequence[int]) -> None:
@@ -127,7 +140,9 @@ class _Register:
             if kind == "file":
                 self._write_files(decided)
             self._write(kind, decided)
-        self._count(kind, decided)
+            if self._stale is not None:
+                self._stale.note(kind, ids)
+        self._report.looked_at[kind] += len(decided)
 
     def _write_files(self, decided: Mapping[int, Decision]) -> None:
         rows = []
@@ -163,9 +178,3 @@ class _Register:
         wanted = {key for decision in decided.values() for key in decision.places}
         known = locations.ensure_locations(self._connection, wanted) if wanted else {}
         return {(number, known[key]): link for number, d in decided.items() for key, link in d.places.items()}
-
-    def _count(self, kind: ItemKind, decided: Mapping[int, Decision]) -> None:
-        self._report.seen[kind] += len(decided)
-        for decision in decided.values():
-            told = (decision.projects, decision.cost_groups, decision.places, decision.document_type)
-            self._report.linked.update(f"{kind}_{name}" for name, value in zip(LINKED, told, strict=True) if value)

@@ -89,6 +89,10 @@ class RuleBook:
         self._patterns = {key: PatternSet(patterns, known) for key, patterns in by_place.items()}
         self.matches = lru_cache(maxsize=_MEMORY)(self._matches)
 
+    def reads(self, decides: Decides, reads: Reads) -> bool:
+        """Whether any rule for this reads that."""
+        return (decides, reads) in self._patterns
+
     def _matches(
         self, decides: Decides, reads: Reads, text: str, buildings: Buildings = NO_BUILDINGS
     ) -> tuple[Match, ...]:

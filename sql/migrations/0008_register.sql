@@ -271,3 +271,15 @@ create table ops.register_runs (
 );
 create index register_runs_finished on ops.register_runs (finished_at);
 comment on table ops.register_runs is 'Each time that all links were recomputed: how many items there are, and how many of them have which link';
+
+create table ops.linked_items (
+    item text not null check (item in ('file', 'task', 'conversation')),
+    item_id bigint not null,
+    digest uuid not null,
+    project_id bigint,
+    document_type_id bigint,
+    primary key (item, item_id)
+);
+comment on table ops.linked_items is 'What each item was linked by last: where nothing of it changed, the quick run leaves it alone. Deleting rows costs time, nothing else';
+comment on column ops.linked_items.digest is 'Of all that decides: what is written on the item, rules, names of projects, buildings, decisions';
+comment on column ops.linked_items.project_id is 'What came of it, of files: a cell that a person emptied since is filled again';

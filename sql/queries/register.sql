@@ -69,14 +69,107 @@ select project_id, building from public.locations where is_manual
 select distinct f.folder, left(f.path, -length(f.name) - 1) as directory, case when f.project_source = 'person' then f.project_id end as chosen_project
 from public.files f where f.deleted_at is null
 
--- name: file_ids
-select id from public.files where deleted_at is null and id > %(after)s order by id limit %(size)s
+-- name: basis
+-- What decides on every item: the rules; and on conversations the names of projects, folders and labels, too.
+select md5(row(%(version)s::text,
+               (select array_agg(r order by r.id) from public.link_rules r where r.is_enabled),
+               (select array_agg(g order by g.id) from public.cost_groups g),
+               (select array_agg(m order by m.id) from public.folder_mappings m))::text) as rules,
+       md5(row((select array_agg(row(p.id, p.name) order by p.id) from public.projects p where p.deleted_at is null),
+               (select array_agg(row(f.folder, f.project_id) order by f.folder) from public.project_folders f where f.project_id is not null),
+               (select array_agg(row(l.id, l.name, l.parent_id) order by l.id) from public.labels l where l.deleted_at is null))::text) as names
 
--- name: task_ids
-select id from public.tasks where deleted_at is null and id > %(after)s order by id limit %(size)s
+-- name: find_files
+-- All live items of a kind whose links may be others now, in a table of this connection; %(everything)s: all of them.
+create temp table stale_items as
+select i.id as item_id, i.digest
+from (
+    select f.id, f.project_id, f.document_type_id,
+           md5(row(%(rules)s::text, f.folder, f.path, f.content_hash, t.finished_at, case when f.project_source = 'person' then f.project_id end,
+                   w.project_id, b.digest, d.digest)::text)::uuid as digest
+    from public.files f
+    left join public.project_folders w on w.folder = f.folder
+    left join (select content_hash, max(finished_at) as finished_at from ops.step_results where step = 'text' and state = 'ok' group by content_hash) as t
+        on t.content_hash = f.content_hash
+    left join jsonb_to_recordset(%(buildings)s) as b (project_id bigint, digest text)
+        on b.project_id = coalesce(case when f.project_source = 'person' then f.project_id end, w.project_id, f.project_id)
+    left join (select item_id, md5(array_agg(row(target, target_id, is_linked) order by id)::text) as digest
+               from public.link_decisions where item = 'file' group by item_id) as d on d.item_id = f.id
+    where f.deleted_at is null
+) as i left join ops.linked_items l on l.item = 'file' and l.item_id = i.id
+where %(everything)s or (l.digest, l.project_id, l.document_type_id) is distinct from (i.digest, i.project_id, i.document_type_id)
 
--- name: conversation_ids
-select id from public.conversations where deleted_at is null and id > %(after)s order by id limit %(size)s
+-- name: find_tasks
+create temp table stale_items as
+select i.id as item_id, i.digest
+from (
+    select t.id,
+           md5(row(%(rules)s::text, t.name, t.project_id, g.tags, v.fields, b.digest, d.digest)::text)::uuid as digest
+    from public.tasks t
+    left join (select b.task_id, array_agg(g.name order by g.name, g.id)::text as tags
+               from public.task_tags b join public.tags g on g.id = b.tag_id where g.deleted_at is null group by b.task_id) as g on g.task_id = t.id
+    left join (select v.task_id, array_agg(row(c.name, v.value) order by c.id)::text as fields
+               from public.task_custom_values v join public.custom_fields c on c.id = v.custom_field_id where c.deleted_at is null
+               group by v.task_id) as v on v.task_id = t.id
+    left join jsonb_to_recordset(%(buildings)s) as b (project_id bigint, digest text) on b.project_id = t.project_id
+    left join (select item_id, md5(array_agg(row(target, target_id, is_linked) order by id)::text) as digest
+               from public.link_decisions where item = 'task' group by item_id) as d on d.item_id = t.id
+    where t.deleted_at is null
+) as i left join ops.linked_items l on l.item = 'task' and l.item_id = i.id
+where %(everything)s or l.digest is distinct from i.digest
+
+-- name: find_conversations
+create temp table stale_items as
+select i.id as item_id, i.digest
+from (
+    select c.id,
+           md5(row(%(rules)s::text, %(names)s::text, c.subject, e.subjects, l.labels, p.buildings, d.digest)::text)::uuid as digest
+    from public.conversations c
+    left join (select e.conversation_id, array_agg(distinct e.subject)::text as subjects
+               from public.emails e where e.deleted_at is null group by e.conversation_id) as e on e.conversation_id = c.id
+    left join (select b.conversation_id, array_agg(b.label_id order by b.label_id)::text as labels
+               from public.conversation_labels b where b.label_id is not null group by b.conversation_id) as l on l.conversation_id = c.id
+    left join (select p.conversation_id, array_agg(b.digest order by p.project_id)::text as buildings
+               from public.conversation_projects p join jsonb_to_recordset(%(buildings)s) as b (project_id bigint, digest text) using (project_id)
+               group by p.conversation_id) as p on p.conversation_id = c.id
+    left join (select item_id, md5(array_agg(row(target, target_id, is_linked) order by id)::text) as digest
+               from public.link_decisions where item = 'conversation' group by item_id) as d on d.item_id = c.id
+    where c.deleted_at is null
+) as i left join ops.linked_items l on l.item = 'conversation' and l.item_id = i.id
+where %(everything)s or l.digest is distinct from i.digest
+
+-- name: index_found
+create index on stale_items (item_id)
+
+-- name: drop_found
+drop table if exists stale_items
+
+-- name: next_found
+select item_id from stale_items where item_id > %(after)s order by item_id limit %(size)s
+
+-- name: note_linked
+-- With the digest of before the items were read: what changed since is found by the next run.
+insert into ops.linked_items as l (item, item_id, digest, project_id, document_type_id)
+select %(item)s, s.item_id, s.digest, f.project_id, f.document_type_id
+from stale_items s left join public.files f on %(item)s = 'file' and f.id = s.item_id
+where s.item_id = any(%(ids)s) order by s.item_id
+on conflict (item, item_id) do update set digest = excluded.digest, project_id = excluded.project_id, document_type_id = excluded.document_type_id
+
+-- name: forget_linked
+-- Of items that are gone for good.
+delete from ops.linked_items l
+where l.item = 'file' and not exists (select from public.files f where f.id = l.item_id)
+   or l.item = 'task' and not exists (select from public.tasks t where t.id = l.item_id)
+   or l.item = 'conversation' and not exists (select from public.conversations c where c.id = l.item_id)
+
+-- name: live_ids
+-- For whoever only looks: all live items of a kind, batch by batch.
+select id from (
+    select id, 'file' as item from public.files where deleted_at is null
+    union all select id, 'task' from public.tasks where deleted_at is null
+    union all select id, 'conversation' from public.conversations where deleted_at is null
+) as live
+where item = %(item)s and id > %(after)s order by id limit %(size)s
 
 -- name: files
 select f.id, f.folder, f.path, f.name, f.extension, f.content_hash, case when f.project_source = 'person' then f.project_id end as chosen_project
@@ -163,3 +256,6 @@ insert into ops.register_runs (started_at, finished_at, counts) values (now() - 
 
 -- name: document_types
 select id, name from public.document_types
+
+-- name: counts
+select item, live, with_project as project, with_cost_group as cost_group, with_place as place, with_document_type as document_type from ops.register_counts
