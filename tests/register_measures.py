@@ -51,6 +51,10 @@ class Measure:
         return set().union(*self.told.values())
 
     @property
+    def all_told(self) -> Pairs:
+        return set().union(*(pairs for how, pairs in self.told.items() if how))
+
+    @property
     def invented(self) -> Pairs:
         return self.found - self.true - self.neutral
 
@@ -61,7 +65,7 @@ class Measure:
 
     @property
     def recall(self) -> float:
-        return self._recall(pair for how, pairs in self.told.items() if how for pair in pairs)
+        return self._recall(self.all_told)
 
     @property
     def recall_of_all(self) -> float:
@@ -156,7 +160,8 @@ def measure_tasks(url: str, meant: Mapping[int, About]) -> list[Measure]:
     for task, about in meant.items():
         for number in about.meaning.cost_groups:
             of_groups.told[_teller(about, "cost_groups", number)].add((task, number))
-        of_places.told["tag"] |= {(task, part) for place in about.meaning.places for part in _parts_of(place)}
+        for how, meaning in (*about.told_by.items(), (None, about.untold)):
+            of_places.told[how] |= {(task, part) for place in meaning.places for part in _parts_of(place)}
     of_groups.found = set(tables.ask(url, _TASK_GROUPS))
     of_places.found = _in_places(tables.ask(url, _TASK_PLACES))
     return [of_groups, of_places]
@@ -262,5 +267,4 @@ _LINKS = {
         {_OF_CONVERSATION.format(bridge="conversation_cost_groups")} {_GROUP}""",
     "conversation places": f"""select i.missive_id, q.name, l.label, b.rule, b.confidence
         {_OF_CONVERSATION.format(bridge="conversation_locations")} {_PLACE} join projects q on q.id = l.project_id""",
-    "places": "select q.name, l.building, l.level, l.room from locations l join projects q on q.id = l.project_id",
 }

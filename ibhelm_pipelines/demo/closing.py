@@ -12,6 +12,7 @@ from rich.text import Text
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.demo.linked import print_linked
 from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.postgres import find_binaries
 from ibhelm_pipelines.local.records import WEBSERVER, recorded
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from ibhelm_pipelines.demo.linked import Claims
     from ibhelm_pipelines.settings import Settings
 
 STEPS = {"store": "original", "thumbnail": "preview", "text": "text", "scan": "reading"}
@@ -31,7 +33,11 @@ _MEGABYTE = 1_000_000
 
 
 def print_closing(
-    console: Console, settings: Settings, teamwork: Mapping[str, set[int]], missive: Mapping[str, set[str]]
+    console: Console,
+    settings: Settings,
+    teamwork: Mapping[str, set[int]],
+    missive: Mapping[str, set[str]],
+    claims: Claims | None = None,
 ) -> bool:
     """Print what the tables hold now, and where to look next; return whether they hold what the vendors show.
 
@@ -40,6 +46,7 @@ def print_closing(
         settings: of the running stack.
         teamwork: the ids that Teamwork shows, by what they are; empty where nobody can tell, and then nothing differs.
         missive: the same of Missive.
+        claims: what the register should have found; None where nobody can tell.
     """
     totals = _ask(settings, "totals")[0]
     console.print(_totals_table(totals))
@@ -51,6 +58,8 @@ def print_closing(
     if is_missive_connected(settings):
         agrees = _print_vendor(console, settings, "Missive", missive) and agrees
         _print_attachments(console, settings)
+    if claims is not None:
+        print_linked(console, _ask(settings, "linked"), claims)
     for title, text in _places(settings):
         console.print(f"{title:<9}{text}", markup=False, highlight=False, soft_wrap=True)
     return agrees

@@ -22,7 +22,8 @@ import click
 from rich.console import Console
 
 from ibhelm_pipelines.demo.closing import print_closing
-from ibhelm_pipelines.demo.office import MARKER
+from ibhelm_pipelines.demo.linked import Claims
+from ibhelm_pipelines.demo.office import MARKER, TRUTH
 from ibhelm_pipelines.demo.share import DemoShare, generated_share, own_share
 from ibhelm_pipelines.demo.simulated import SimulatedTeamwork
 from ibhelm_pipelines.demo.simulated_missive import SimulatedMissive
@@ -49,8 +50,9 @@ _PORTS = ("IBHELM_WEBHOOKS_PORT", "IBHELM_WEB_PORT")
 
 @dataclass(frozen=True, kw_only=True)
 class _Vendors:
-    """The simulated vendors of a demo."""
+    """The simulated vendors of a demo, and the truth about its files."""
 
+    truth: Path
     teamwork: SimulatedTeamwork
     missive: SimulatedMissive
 
@@ -58,6 +60,14 @@ class _Vendors:
     def environment(self) -> dict[str, str]:
         """The settings that lead a process of ours to them."""
         return {**self.teamwork.environment, **self.missive.environment}
+
+    def claims(self) -> Claims:
+        """Return what is true of files, tasks and conversations, as the generator and the simulators meant it."""
+        claims, projects = Claims(), self.teamwork.projects_meant()
+        claims.add_files(self.truth, projects)
+        claims.add_items("task", self.teamwork.tasks_meant(), projects)
+        claims.add_items("conversation", self.missive.conversations_meant(), projects)
+        return claims
 
 
 @click.command("demo")
@@ -107,6 +117,7 @@ def _refuse_a_second(state_dir: Path) -> None:
 def _simulated(share: DemoShare, stack: ExitStack) -> _Vendors:
     state_dir = Path(share.state_dir)
     return _Vendors(
+        truth=Path(share.nas_root).parent / TRUTH,
         teamwork=stack.enter_context(SimulatedTeamwork(state_dir)),
         missive=stack.enter_context(SimulatedMissive(state_dir, Path(share.nas_root))),
     )
@@ -155,7 +166,8 @@ def _fill(console: Console, settings: Settings, vendors: _Vendors | None) -> int
     if vendors is not None:
         _install_webhooks(settings, vendors.missive)
     teamwork, missive = (vendors.teamwork.shown(), vendors.missive.shown()) if vendors else ({}, {})
-    if not print_closing(console, settings, teamwork, missive):
+    claims = vendors.claims() if vendors else None
+    if not print_closing(console, settings, teamwork, missive, claims):
         statuses.append(EXIT_DIFFERENT)
     return min(filter(None, statuses), default=0)  # what failed before what is open
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.demo.share import PROJECTS, SEED
+from ibhelm_pipelines.demo.teamwork.filing import projects_meant, tasks_meant
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.vendor.lasting import LIFE_SECONDS, Lasting
 from ibhelm_pipelines.local.ports import choose_port
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from typing import Any
+
+    from ibhelm_pipelines.demo.register_truth import About
 
 TASKS = 1200
 REQUESTS_PER_MINUTE = 1500
@@ -67,6 +70,14 @@ class SimulatedTeamwork(Lasting):
         """Return the ids of all that a person sees in it, by what it is; comments are those on tasks."""
         truth = self._simulator.truth()
         return {what: {row["id"] for row in truth[table] if _is_shown(row)} for what, table in _TABLES.items()}
+
+    def tasks_meant(self) -> dict[int, About]:
+        """Return what each task is about that a person sees, by its id."""
+        return tasks_meant(self._simulator.office)
+
+    def projects_meant(self) -> dict[str, int]:
+        """Return the id of each project, by its number, or by its name where it has none."""
+        return projects_meant(self._simulator.office)
 
     def _state(self) -> object:
         hooks = [(hook.id, hook.url, hook.token, hook.status) for hook in list(self._simulator.webhooks.hooks.values())]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from ibhelm_pipelines.demo.register_truth import About
+
 CONVERSATIONS = 120
 RATE_LIMIT = 10
 """Times what Missive grants: a newcomer should not wait for the manners of a guest."""
@@ -91,6 +93,11 @@ class SimulatedMissive(Lasting):
         attached += [row["attachment"] for row in inside["comments"] if row["attachment"]]
         lists = {"messages": inside["messages"], "comments": inside["comments"], "attachments": attached}
         return {"conversations": conversations} | {name: {row["id"] for row in rows} for name, rows in lists.items()}
+
+    def conversations_meant(self) -> dict[str, About]:
+        """Return what each conversation is about that the settings let in, by its id."""
+        shown = self.shown()["conversations"]
+        return {key: about for key, about in self._simulator.meant().items() if key in shown}
 
     def finish_rules(self, url: str) -> int:
         """Do what a person does in Missive's settings after an install; return how many rules were made by hand.

@@ -93,3 +93,38 @@ select place, count(*) as count, min(example) as for_example
 from placed
 group by place
 order by count(inbox_path) = 0, place like 'left out%%', count desc;
+
+-- name: linked
+-- What the register links, by names that the truth knows: paths, the vendors' ids, numbers and labels.
+with links (item, target, key, value) as (
+    select 'file', 'project', f.path, p.teamwork_id::text
+    from public.files f join public.projects p on p.id = f.project_id where f.deleted_at is null
+    union all
+    select 'file', 'cost group', f.path, g.number::text
+    from public.files f join public.file_cost_groups b on b.file_id = f.id join public.cost_groups g on g.id = b.cost_group_id where f.deleted_at is null
+    union all
+    select 'file', 'place', f.path, l.label
+    from public.files f join public.file_locations b on b.file_id = f.id join public.locations l on l.id = b.location_id where f.deleted_at is null
+    union all
+    select 'task', 'project', t.teamwork_id::text, p.teamwork_id::text
+    from public.tasks t join public.projects p on p.id = t.project_id where t.deleted_at is null
+    union all
+    select 'task', 'cost group', t.teamwork_id::text, g.number::text
+    from public.tasks t join public.task_cost_groups b on b.task_id = t.id join public.cost_groups g on g.id = b.cost_group_id where t.deleted_at is null
+    union all
+    select 'task', 'place', t.teamwork_id::text, l.label
+    from public.tasks t join public.task_locations b on b.task_id = t.id join public.locations l on l.id = b.location_id where t.deleted_at is null
+    union all
+    select 'conversation', 'project', c.missive_id, p.teamwork_id::text
+    from public.conversations c join public.conversation_projects b on b.conversation_id = c.id join public.projects p on p.id = b.project_id
+    where c.deleted_at is null
+    union all
+    select 'conversation', 'cost group', c.missive_id, g.number::text
+    from public.conversations c join public.conversation_cost_groups b on b.conversation_id = c.id join public.cost_groups g on g.id = b.cost_group_id
+    where c.deleted_at is null
+    union all
+    select 'conversation', 'place', c.missive_id, l.label
+    from public.conversations c join public.conversation_locations b on b.conversation_id = c.id join public.locations l on l.id = b.location_id
+    where c.deleted_at is null
+)
+select item, target, key, value from links where value is not null

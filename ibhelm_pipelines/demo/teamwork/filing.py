@@ -44,15 +44,17 @@ def file_tasks(office: Office, *, seed: int, projects: int) -> None:
     filing = _Filing(office, Random(f"{seed} filing"))
     made = make_projects(projects, Random(f"{seed} projects"))
     rows = list(office.tables["projects"].values())
-    buildings = {row["id"]: each.site.buildings for row, each in zip(rows, made, strict=True)}
     for row, each in zip(rows, made, strict=True):
-        row["_key"] = each.number
-    buildings[filing.add_project(UNNUMBERED, model=rows[-1])] = (UNNUMBERED_BUILDING,)
-    filing.add_project(INTERNAL, model=rows[-1])
+        row |= {"_key": each.number, "_buildings": list(each.site.buildings)}
+    filing.add_project(UNNUMBERED, model=rows[-1], buildings=[UNNUMBERED_BUILDING])
+    filing.add_project(INTERNAL, model=rows[-1], buildings=[])
     for tag in office.tables["tags"].values():
-        tag["_means"] = meaning(cost_group=wording.TAG_GROUPS.get(tag["name"]))
+        building = wording.TAG_BUILDINGS.get(tag["name"])
+        place = Place(building=building) if building else None
+        tag["_means"] = meaning(cost_group=wording.TAG_GROUPS.get(tag["name"]), place=place)
     for task in list(office.tables["tasks"].values()):
-        filing.file(task, buildings.get(office.project_of("tasks", task) or 0, ()))
+        project = office.tables["projects"][office.project_of("tasks", task) or 0]
+        filing.file(task, project["_buildings"])
 
 
 def tasks_meant(office: Office) -> dict[int, About]:
@@ -86,10 +88,18 @@ class _Filing:
         self._office, self._rng = office, rng
         self._by_name: dict[str, int] = {}
 
-    def add_project(self, name: str, *, model: Row) -> int:
-        """Add a project without a number, with a few tasks; return its id."""
+    def add_project(self, name: str, *, model: Row, buildings: list[str]) -> None:
+        """Add a project without a number, with a few tasks."""
         office, rng = self._office, self._rng
-        fresh: Row = {"name": name, "_key": name, "tagIds": [], "archivedAt": None, "completedAt": None, "_values": {}}
+        fresh: Row = {
+            "name": name,
+            "_key": name,
+            "_buildings": buildings,
+            "tagIds": [],
+            "archivedAt": None,
+            "completedAt": None,
+            "_values": {},
+        }
         state = {"status": "active", "subStatus": "current", "_gone": False}
         values = {key: value for key, value in model.items() if key != "id"}
         project = office.add("projects", {**values, **fresh, **state})
@@ -99,7 +109,6 @@ class _Filing:
         added = office.add("task_lists", {**values, **fresh})
         for title in rng.sample(wording.PLAIN_TASKS, _TASKS_OF_EXTRA_PROJECTS):
             new_task(office, name=title, tasklist_id=added["id"], by=model["ownerId"], at=_BEGAN, values={})
-        return int(project["id"])
 
     def file(self, task: Row, buildings: Sequence[str]) -> None:
         """Give a task the tags that say what it is about, and sometimes one that says nothing."""

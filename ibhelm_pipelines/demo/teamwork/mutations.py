@@ -102,7 +102,7 @@ def _create_project(life: Life) -> int | None:
     fresh = {"name": f"99{life.rng.randrange(100):02d} {site.name}", "tagIds": life.tags((2, 1, 1))}
     times: Row = {"createdAt": now, "updatedAt": now, "completedAt": None, "archivedAt": None, "startAt": now[:10]}
     state: Row = {"status": "active", "subStatus": "current", "_values": {}, "_gone": False}
-    row = {key: value for key, value in model.items() if key not in ("id", "_key")} | fresh | times | state
+    row = {key: value for key, value in model.items() if key != "id" and key[0] != "_"} | fresh | times | state
     project = actions.create(life.office, "projects", row, life.by)
     _add_list(life, project["id"])
     return int(project["id"])

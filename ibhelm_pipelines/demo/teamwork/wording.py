@@ -38,8 +38,9 @@ TAGS = (
 TAG_GROUPS = {
     "KGR 410": 410, "KGR 420": 420, "KGR 422": 422, "KGR 430": 430, "KGR 434": 434, "KGR 440": 440, "KGR 480": 480,
 }  # fmt: skip
-"""What those of TAGS mean that mean a cost group; `KGR 4401 (alt)` never meant one, and `Gebäude: Haus A` was imported
-from elsewhere and stands on tasks of all projects."""
+"""What those of TAGS mean that mean a cost group; `KGR 4401 (alt)` never meant one."""
+TAG_BUILDINGS = {"Gebäude: Haus A": "Haus A"}
+"""The same of those that mean a building, as the office wrote it before it wrote `O-Haus A`."""
 GROUP_SPELLINGS = {
     410: ("KGR 410", "KG 410", "410 Sanitär"),
     420: ("KGR 420", "kgr 420", "420_Heizung"),
