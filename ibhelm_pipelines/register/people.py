@@ -109,9 +109,10 @@ class _Merging:
 
     def _find(self) -> None:
         """Collect all that somebody is known by, without those who were forgotten."""
-        for name in ("use_memory", "create_found", "find_cards", "find_card_addresses", "find_mail_addresses"):
+        for name in ("use_memory", "create_found", "find_cards", "find_card_addresses"):
             self._do(name)
-        self._do("find_file_owners")
+        for name in ("find_said_addresses", "find_mail_addresses", "find_file_owners"):
+            self._do(name)
         self._own_domains = {domain for (domain,) in self._rows("list_own_domains") if not is_mail_service(domain)}
         self._hide_forgotten()
         for name in ("analyze_found", "label_found"):

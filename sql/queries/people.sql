@@ -47,9 +47,10 @@ select row_number() over (partition by address, kind, key order by rank), addres
 ) as said
 where position('@' in address) > 1 and length(address) <= 600
 
--- name: find_mail_addresses
--- Everybody who wrote or got a mail, with the name that stands beside the address most often; what the sender calls himself comes before what others do.
--- Live is what is neither deleted nor spam: who is known by nothing else is no person of the office.
+-- name: find_said_addresses
+-- As they stand in mails and comments, with the names beside them, and the one spelling that is the key. Live is what is neither deleted nor spam: who is
+-- known by nothing else is no person of the office.
+create temp table said_addresses on commit drop as
 with said as (
     select e.from_address as address, e.from_name as name, true as is_own_word, (e.deleted_at is null and c.deleted_at is null and c.state <> 'junked') as is_live
     from public.emails e join public.conversations c on c.id = e.conversation_id
@@ -62,16 +63,19 @@ with said as (
 ), counted as materialized (
     select address, name, bool_or(is_own_word) as is_own_word, count(*) as times, bool_or(is_live) as is_live
     from said where address is not null group by address, name
-), spelled as (
-    select lower(btrim(normalize(address, nfc))) as address, nullif(btrim(name, ' ''"'), '') as name, is_own_word, times, is_live from counted
-    union all
-    select address, null, false, 0, is_live from found_addresses
-), named as (
-    select distinct on (address) address, name from spelled
+)
+select address, lower(btrim(normalize(address, nfc))) as key, nullif(btrim(name, ' ''"'), '') as name, is_own_word, times, is_live from counted
+
+-- name: find_mail_addresses
+-- Each with the name that stands beside it most often; what senders call themselves comes before what others call them.
+with named as (
+    select distinct on (key) key as address, name from said_addresses
     where name is not null and position('@' in name) = 0
-    order by address, is_own_word desc, times desc, name
+    order by key, is_own_word desc, times desc, name
 ), known as (
-    select address, bool_or(is_live) as is_live from spelled where address <> '' and length(address) <= 600 group by address
+    select address, bool_or(is_live) as is_live
+    from (select key as address, is_live from said_addresses union all select address, is_live from found_addresses) as every
+    where address <> '' and length(address) <= 600 group by address
 )
 insert into found_identities (kind, key, name, is_live)
 select 'address', known.address, named.name, known.is_live from known left join named using (address)
@@ -103,7 +107,7 @@ with cards as (
 delete from found_identities f using hidden_identities h where (f.kind, f.key) = (h.kind, h.key)
 
 -- name: analyze_found
-analyze found_addresses, found_identities
+analyze found_addresses, found_identities, said_addresses
 
 -- name: lock_human_columns
 -- What somebody types meanwhile waits: read before it was typed and written after it, it would be lost.
@@ -165,18 +169,18 @@ where f.is_live and (f.kind = 'missive_user' or c.is_own and not p.is_client)
 
 -- name: list_company_domains
 -- Each domain that stands for a firm: its web site, its mail, and the addresses of its people.
-select distinct c.id, c.is_own, lower(d.domain)
-from public.companies c
-cross join lateral (
-    select substring(c.website from '^\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[wW]{3}\.)?([^/:?#\s]+)') as domain
+with said (company_id, domain) as (
+    select id, substring(website from '^\s*(?:[A-Za-z][A-Za-z0-9+.-]*://)?(?:[wW]{3}\.)?([^/:?#\s]+)') from public.companies
     union all
-    select split_part(btrim(c.email), '@', -1) where position('@' in c.email) > 0
+    select id, split_part(btrim(email), '@', -1) from public.companies where position('@' in email) > 0
     union all
-    select split_part(a.address, '@', -1)
+    select p.company_id, split_part(a.address, '@', -1)
     from public.people p join found_identities f on f.teamwork_person_id = p.id join found_addresses a on (a.kind, a.key) = (f.kind, f.key)
-    where p.company_id = c.id and f.is_live
-) as d
-where c.deleted_at is null and position('.' in d.domain) > 0
+    where f.is_live
+)
+select distinct c.id, c.is_own, lower(s.domain)
+from said s join public.companies c on c.id = s.company_id
+where c.deleted_at is null and position('.' in s.domain) > 0
 
 -- name: new_person_ids
 select nextval(pg_get_serial_sequence('public.persons', 'id')) from generate_series(1, %(count)s)
@@ -381,19 +385,21 @@ with filed as materialized (
     select e.id, e.conversation_id, e.from_address, coalesce(e.delivered_at, e.created_at) as at
     from public.emails e where e.deleted_at is null and e.conversation_id in (select conversation_id from filed)
 ), known as materialized (
-    select key as address, person_id from public.person_identities where kind = 'address' and person_id is not null
+    select s.address, i.person_id
+    from (select distinct address, key from said_addresses) s
+    join public.person_identities i on i.kind = 'address' and i.key = s.key and i.person_id is not null
 ), parties as (
-    select m.id, m.conversation_id, m.at, k.person_id from mails m join known k on k.address = lower(btrim(normalize(m.from_address, nfc)))
+    select m.id, m.conversation_id, m.at, k.person_id from mails m join known k on k.address = m.from_address
     union  -- a mail counts once, with however many addresses somebody stands on it
     select m.id, m.conversation_id, m.at, k.person_id
-    from mails m join public.email_recipients r on r.email_id = m.id join known k on k.address = lower(btrim(normalize(r.address, nfc)))
+    from mails m join public.email_recipients r on r.email_id = m.id join known k on k.address = r.address
 ), by_conversation as (
     select conversation_id, person_id, count(*) as mails, min(at) as first_at, max(at) as last_at from parties group by conversation_id, person_id
 ), comments as (
     select k.conversation_id, coalesce(u.person_id, a.person_id) as person_id, count(*) as comments, min(k.created_at) as first_at, max(k.created_at) as last_at
     from public.email_comments k
     left join public.person_identities u on u.missive_user_id = k.author_id
-    left join known a on a.address = lower(btrim(normalize(k.author_email, nfc)))
+    left join known a on a.address = k.author_email
     where k.deleted_at is null and k.conversation_id in (select conversation_id from filed)
     group by k.conversation_id, coalesce(u.person_id, a.person_id)
 )
