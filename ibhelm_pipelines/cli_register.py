@@ -92,7 +92,7 @@ def test_command(name: str, *, as_json: bool) -> None:
     with Console(stderr=True).status("Reading the rules") as status:
         trial = try_rule(settings, name, progress=status.update)
     if as_json:
-        click.echo(json.dumps(asdict(trial), ensure_ascii=False))
+        click.echo(json.dumps(vars(trial), default=vars, ensure_ascii=False))
         return
     _show(trial)
 

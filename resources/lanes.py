@@ -25,6 +25,9 @@ MISSIVE_ASSETS = frozenset(
 )
 """The assets whose work a sync of Missive does too."""
 
+REGISTER_ASSETS = frozenset({"projects", "item_links", "people", "activity"})
+"""The assets whose work the register's job does too."""
+
 LONGEST_RUN_SECONDS = 7 * 24 * 3600
 """The first scan of 2 TB over a slow line, or the first reading of many mails at one request a second, takes days; it
 is ended only after a week. What it stored stays."""

@@ -38,6 +38,7 @@ IN_FLIGHT = [
 ]
 
 SCAN_OP = "scan_and_derive"
+REGISTER_OP = "keep_register"
 
 
 @dg.schedule(
@@ -140,7 +141,7 @@ def register_rebuild(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | d
 
 def _request_register(context: dg.ScheduleEvaluationContext, *, everything: bool) -> dg.RunRequest | dg.SkipReason:
     tags = {FULL_TAG: "true"} if everything else {}
-    config = {"ops": {"keep_register": {"config": {"everything": everything}}}}
+    config = {"ops": {REGISTER_OP: {"config": {"everything": everything}}}}
     return _in_flight(context, REGISTER_JOB, tags, "run") or dg.RunRequest(run_config=config, tags=tags)
 
 

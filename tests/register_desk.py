@@ -35,6 +35,12 @@ class Desk:
             cursor = connection.execute(statement, values)
             return cursor.fetchall() if cursor.description else []
 
+    def run_as_owner(self, *statements: str) -> None:
+        """What no role of ours may do."""
+        with psycopg.connect(self._owner_url) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
     @contextmanager
     def as_office(self) -> Iterator[psycopg.Connection]:
         """What somebody does in NocoDB."""
