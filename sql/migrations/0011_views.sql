@@ -449,11 +449,7 @@ from (
     select r.*, case
         when p.deleted_at is not null then 'deleted_project'
         when r.decides = 'document_type' and r.reads in ('tag', 'label', 'subject') then 'kinds_of_files_only'
-        when r.decides = 'project' and r.reads = 'tag' then 'project_by_list'
-        when r.decides = 'project' and r.project_id is null or r.decides = 'document_type' and r.document_type_id is null
-          or r.decides = 'cost_group' and r.cost_group_id is null and r.pattern !~ '[{]'
-          or r.decides = 'place' and num_nonnulls(r.building, r.level, r.room) = 0 and r.pattern !~ '[{]' then 'nothing_named'
-        end as why
+        when r.decides = 'project' and r.reads = 'tag' then 'project_by_list' end as why
     from public.link_rules r
     left join public.projects p on p.id = r.project_id
     where r.is_enabled
@@ -537,7 +533,7 @@ from ops.idle_folder_mappings m
 union all
 select 'Regel ohne Wirkung', r.name,
        case r.why when 'deleted_project' then 'Das Projekt ist gelöscht' when 'kinds_of_files_only' then 'Eine Dokumentart haben nur Dateien'
-                  when 'project_by_list' then 'Das Projekt einer Aufgabe sagt ihre Liste in Teamwork' else 'Es fehlt, womit verknüpft wird' end, null, 'Regel in link_rules berichtigen oder abschalten', null, 'link_rule', r.id
+                  else 'Das Projekt einer Aufgabe sagt ihre Liste in Teamwork' end, null, 'Regel in link_rules berichtigen oder abschalten', null, 'link_rule', r.id
 from ops.idle_link_rules r;
 comment on view public.problems is 'What somebody should see to: what cannot be read, failed or was not believed. Empty when all is well';
 comment on column public.problems.kind is 'What sort of problem';

@@ -224,7 +224,7 @@ limit 100;
 -- name: rule_without_effect
 select count(*) over (), name as rule, decides, reads, pattern,
        case why when 'deleted_project' then 'its project is deleted' when 'kinds_of_files_only' then 'only files have a kind of document'
-                when 'project_by_list' then 'the project of a task is that of its list' else 'it does not say with what to link' end as why
+                else 'the project of a task is that of its list' end as why
 from ops.idle_link_rules
 order by id
 limit 100;

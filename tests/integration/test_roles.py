@@ -26,7 +26,8 @@ def _tables(url: str, schema: str, kind: str = "%") -> list[str]:
     """Tables and views, or one of these kinds (as information_schema names them)."""
     with psycopg.connect(url) as connection:
         rows = connection.execute(
-            "select table_name from information_schema.tables where table_schema = %s and table_type like %s order by 1",
+            "select table_name from information_schema.tables"
+            " where table_schema = %s and table_type like %s order by 1",
             [schema, kind],
         )
         return [name for (name,) in rows]
