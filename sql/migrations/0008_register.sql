@@ -55,7 +55,7 @@ comment on column public.folder_mappings.folder is 'Path below the NAS root, as 
 create table public.project_folders (
     id bigint generated always as identity primary key,
     folder text not null unique,
-    project_id bigint references public.projects (id) on delete set null,
+    project_id bigint references public.projects (id) on delete cascade,  -- the next run writes the folder again, without it
     rule text,
     confidence numeric(3, 2) check (confidence between 0 and 1),
     reason text,
