@@ -163,6 +163,7 @@ def _fill(console: Console, settings: Settings, vendors: _Vendors | None) -> int
         if not is_there:
             click.echo("Attachments of mails wait until the share is there.")
         statuses.append(_run("sync", "missive", "--full", **({} if is_there else _NO_ATTACHMENTS)))
+    statuses.append(_run("rules", "apply"))
     if vendors is not None:
         _install_webhooks(settings, vendors.missive)
     teamwork, missive = (vendors.teamwork.shown(), vendors.missive.shown()) if vendors else ({}, {})
