@@ -30,15 +30,15 @@ class ActivityChange:
 
 
 def keep_activity(settings: Settings, *, everything: bool) -> ActivityChange:
-    """Bring the entries of the last days, or all, in line.
+    """Bring the entries of the last days, or all, in line; the first time all.
 
     Raises:
         DatabaseUnavailableError: Postgres does not answer.
     """
-    since = None if everything else dt.datetime.now(dt.UTC) - RECENT
     url = settings.require_database_url()
     with translated_errors(), connect(url, application="register", autocommit=True) as connection:
-        return refresh_activity(connection, since=since)
+        recent = not everything and connection.execute(load_queries("activity")["has_entries"]).fetchone() == (True,)
+        return refresh_activity(connection, since=dt.datetime.now(dt.UTC) - RECENT if recent else None)
 
 
 def refresh_activity(connection: Connection, *, since: dt.datetime | None = None) -> ActivityChange:

@@ -4,6 +4,9 @@
 -- One at a time: two would each add the same.
 select pg_advisory_xact_lock(hashtextextended('ibhelm activity', 0))
 
+-- name: has_entries
+select exists (select from ops.activity_entries)
+
 -- name: refresh_activity
 -- Entries are only added and taken away: what is the same stays as it is.
 with told as materialized (

@@ -16,7 +16,7 @@ from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.demo.missive.server import MissiveSimulator
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.nas.scan import scan
-from ibhelm_pipelines.register.activity import ActivityChange, refresh_activity
+from ibhelm_pipelines.register.activity import ActivityChange, keep_activity, refresh_activity
 from ibhelm_pipelines.vendors.missive.sync import sync as sync_missive
 from ibhelm_pipelines.vendors.teamwork.sync import sync as sync_teamwork
 
@@ -250,3 +250,12 @@ def test_a_look_at_the_last_days_leaves_older_entries_alone(settings: Settings, 
     yesterday = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     assert refresh(settings, yesterday) == ActivityChange(added=1, removed=0)
     assert refresh(settings) == ActivityChange(added=0, removed=1)
+
+
+def test_the_first_look_is_at_everything_and_so_is_that_of_the_night(settings: Settings, desk: Desk) -> None:
+    conversation = desk.conversation()
+    _mail(desk, conversation, "alt")
+    assert keep_activity(settings, everything=False) == ActivityChange(added=1, removed=0)
+    _mail(desk, conversation, "alt, aber heute gelesen")
+    assert keep_activity(settings, everything=False) == ActivityChange(added=0, removed=0)
+    assert keep_activity(settings, everything=True) == ActivityChange(added=1, removed=0)
