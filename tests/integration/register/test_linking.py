@@ -313,3 +313,23 @@ def test_a_renamed_project_and_a_renamed_label_change_what_conversations_belong_
     desk.run("update projects set name = 'Dringend'")
     desk.link()
     assert desk.projects_of(conversation) == [kita]
+
+
+def test_every_link_says_why_it_is_there(desk: Desk, kita: int) -> None:
+    desk.file(f"{KITA}/KGR 434 Kälte/Angebot.pdf")
+    task = desk.task(kita, "O-Haus A")
+    desk.conversation("2301 Angebot")
+    desk.link()
+    with desk.as_office() as office:
+        office.execute("insert into task_cost_groups (task_id, cost_group_id)"
+                       " select %s, id from cost_groups where number = 410", [task])  # fmt: skip
+        found = office.execute("select item, target, rule, source, confidence > 0 from item_links").fetchall()
+    assert sorted((item, target, source) for item, target, _, source, _ in found) == [
+        ("conversation", "project", "subject"),
+        ("file", "cost_group", "folder"),
+        ("file", "document_type", "name"),
+        ("file", "project", "folder"),
+        ("task", "cost_group", "person"),
+        ("task", "location", "tag"),
+    ]
+    assert all(rule and sure for _, _, rule, _, sure in found)
