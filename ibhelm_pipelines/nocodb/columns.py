@@ -10,11 +10,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ibhelm_pipelines.errors import PermanentError
-from ibhelm_pipelines.nocodb.labels import LINKS, column_title, table_title
+from ibhelm_pipelines.nocodb.labels import LINKS, column_title, row_title, table_title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from ibhelm_pipelines.nocodb.client import NocoDB
     from ibhelm_pipelines.nocodb.office import Column, Made, Office, OurColumn, Table
@@ -38,7 +37,6 @@ META_BY_KIND: Mapping[str, Mapping[str, Any]] = {
         "date_format": "DD.MM.YYYY",
         "time_format": "HH:mm",
         "is12hrFormat": False,
-        "timezone": "Europe/Berlin",
     },
     "Number": {"isLocaleString": True},
 }
@@ -52,6 +50,17 @@ DURATIONS: Mapping[tuple[str, str], str] = {
     ("project_participants", "minutes"): "Zeit",
 }
 """Minutes that are also shown as hours and minutes, by a formula: NocoDB's own type counts seconds."""
+
+LOOKUPS: Mapping[tuple[str, str], str] = {
+    ("files", "cost_groups"): "Kostengruppe",
+    ("files", "locations"): "Ort",
+    ("tasks", "cost_groups"): "Kostengruppe",
+    ("tasks", "locations"): "Ort",
+    ("conversations", "cost_groups"): "Kostengruppe",
+    ("conversations", "locations"): "Ort",
+    ("conversations", "projects"): "Projekt",
+}
+"""Of links to many NocoDB's lists show how many there are; these columns show their names beside it."""
 
 
 @dataclass
@@ -70,11 +79,29 @@ class Changes:
 
 
 @dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What is to be done to one column.
+
+    Attributes:
+        body: as it is to be; empty where nothing is to be done.
+        note: what is remembered of it.
+        kept: what a person has otherwise.
+    """
+
+    column: Column
+    thing: str
+    body: dict[str, Any]
+    note: dict[str, Any]
+    kept: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Wanted:
     title: str
     kind: str
     readonly: bool
     choices: tuple[str, ...] = ()
+    meta: Mapping[str, Any] = field(default_factory=dict)
 
 
 def apply_columns(noco: NocoDB, table: Table, tables: Mapping[str, Table], office: Office, made: Made) -> Changes:
@@ -85,34 +112,44 @@ def apply_columns(noco: NocoDB, table: Table, tables: Mapping[str, Table], offic
     """
     changes = Changes()
     titles = _titles(table, tables)
-    waiting = list(table.columns)
+    plans = [_plan(column, _wanted(table, column, titles[column.id], office, tables), made) for column in table.columns]
+    changes.kept = [kept for plan in plans for kept in plan.kept]
+    waiting = [plan for plan in plans if plan.body]
+    for plan in plans:
+        if not plan.body:
+            made.note(plan.thing, plan.note)
     while waiting:  # a title may be free only when another column has given it up
-        failed: dict[str, tuple[Column, str]] = {}
-        for column in waiting:
-            wanted = _wanted(table, column, titles[column.id], office)
-            try:
-                _apply(noco, column, wanted, made, changes)
-            except PermanentError as error:
-                failed[column.id] = (column, f"{table.title}.{column.name or column.title}: {error.problem}")
+        failed = _send(noco, table, waiting)
+        for plan in waiting:
+            if plan.column.id not in failed:
+                made.note(plan.thing, plan.note)
+        changes.changed += len(waiting) - len(failed)
         if len(failed) == len(waiting):
-            changes.failed += [problem for _, problem in failed.values()]
+            changes.failed = [f"{table.title}.{plan.column.name}: {failed[plan.column.id]}" for plan in waiting]
             break
-        waiting = [column for column, _ in failed.values()]
+        waiting = [plan for plan in waiting if plan.column.id in failed]
     _apply_display(noco, table, made, changes)
     return changes
 
 
-def _wanted(table: Table, column: Column, title: str, office: Office) -> _Wanted:
+def _wanted(table: Table, column: Column, title: str, office: Office, tables: Mapping[str, Table]) -> _Wanted:
     ours = office.get(table.name, {}).get(column.name) if column.link is None else None
     if ours is None:
-        return _Wanted(title=title, kind=column.kind, readonly=bool(column.body.get("readonly")))
+        meta = _counted(tables.get(column.options["fk_related_model_id"])) if column.kind == "Links" else {}
+        return _Wanted(title=title, kind=column.kind, readonly=bool(column.body.get("readonly")), meta=meta)
     is_plain = column.kind != "ForeignKey"  # of a link NocoDB takes a title only
+    kind = _kind(column, ours)
     return _Wanted(
         title=title,
-        kind=_kind(column, ours),
+        kind=kind,
         readonly=not ours.is_writable and is_plain,
         choices=ours.choices,
+        meta=META_BY_KIND.get(kind, {}),
     )
+
+
+def _counted(related: Table | None) -> dict[str, str]:
+    return {"singular": row_title(related.name), "plural": table_title(related.name)} if related else {}
 
 
 def _kind(column: Column, ours: OurColumn) -> str:
@@ -123,38 +160,43 @@ def _kind(column: Column, ours: OurColumn) -> str:
     return KINDS_BY_NAME.get(column.name) or ("LongText" if column.name in LONG_TEXTS else "SingleLineText")
 
 
-def _apply(noco: NocoDB, column: Column, wanted: _Wanted, made: Made, changes: Changes) -> None:
+def _plan(column: Column, wanted: _Wanted, made: Made) -> _Plan:
     thing = f"column/{column.id}"
     before: dict[str, Any] = made.things.get(thing, {})
     current = {"title": column.title, "kind": column.kind}
     aims = {"title": wanted.title, "kind": wanted.kind}
     if column.kind not in (wanted.kind, *TEXT_KINDS):  # what a person retyped stays, and what we retyped stays so, too
         aims["kind"] = column.kind
-    due = {
-        name: aim
-        for name, aim in aims.items()
-        if current[name] != aim and before.get(name, current[name]) == current[name]
-    }
-    changes.kept += [
-        f"{column.title} ({aims[name]})" for name in aims if current[name] != aims[name] and name not in due
-    ]
-    meta = {**(column.body.get("meta") or {}), **META_BY_KIND.get(wanted.kind, {})}
-    is_new = not before and meta != (column.body.get("meta") or {})
-    if due or is_new or bool(column.body.get("readonly")) != wanted.readonly:
-        body = {**column.body, "title": due.get("title", column.title), "readonly": wanted.readonly, "meta": meta}
-        _send(noco, column, body, due.get("kind"), wanted.choices)
-        changes.changed += 1
-    made.note(thing, {name: due.get(name, before.get(name, current[name])) for name in aims})
+    differing = [name for name, aim in aims.items() if current[name] != aim]
+    due = {name: aims[name] for name in differing if before.get(name, current[name]) == current[name]}
+    now = column.body.get("meta") or {}
+    meta = {**now, **wanted.meta} if not before else now
+    is_due = due or meta != now or bool(column.body.get("readonly")) != wanted.readonly
+    body = {**column.body, "title": due.get("title", column.title), "readonly": wanted.readonly, "meta": meta}
+    if "kind" in due:
+        body |= {"uidt": wanted.kind, **_choices(wanted)}
+    return _Plan(
+        column=column,
+        thing=thing,
+        body=body if is_due else {},
+        note={name: due.get(name, before.get(name, current[name])) for name in aims},
+        kept=[f"{column.title} (else {aims[name]})" for name in differing if name not in due],
+    )
 
 
-def _send(noco: NocoDB, column: Column, body: dict[str, Any], kind: str | None, choices: tuple[str, ...]) -> None:
-    if kind is not None:
-        body["uidt"] = kind
-    if kind == "SingleSelect":
-        # Said this way NocoDB leaves the column's default alone; with a list of options it would write it anew.
-        body.pop("colOptions", None)
-        body["dtxp"] = ",".join(f"'{choice}'" for choice in choices)
-    noco.send("PATCH", f"/api/v2/meta/columns/{column.id}", body)
+def _choices(wanted: _Wanted) -> dict[str, Any]:
+    """Say what may be chosen so that NocoDB leaves the column's default alone; as options it would write it anew."""
+    if wanted.kind != "SingleSelect":
+        return {}
+    return {"colOptions": None, "dtxp": ",".join(f"'{choice}'" for choice in wanted.choices)}
+
+
+def _send(noco: NocoDB, table: Table, plans: Sequence[_Plan]) -> dict[str, str]:
+    """Change columns of one table; return what NocoDB says of those that it did not change, by their ids."""
+    path = f"/api/v2/meta/tables/{table.id}/columns"
+    steps = [{"op": "update", "column": plan.body} for plan in plans]
+    answer = noco.send("POST", f"{path}/bulk", {"hash": noco.get(f"{path}/hash")["hash"], "ops": steps})
+    return {each["column"]["id"]: str(each.get("error")) for each in answer["failedOps"]}
 
 
 def _apply_display(noco: NocoDB, table: Table, made: Made, changes: Changes) -> None:
@@ -169,17 +211,30 @@ def _apply_display(noco: NocoDB, table: Table, made: Made, changes: Changes) -> 
     made.note(thing, columns[0].id)
 
 
-def apply_durations(noco: NocoDB, table: Table, made: Made) -> None:
-    """Add columns that show minutes as hours and minutes; one that a person deleted is not made again."""
+def add_columns(noco: NocoDB, table: Table, tables: Mapping[str, Table], made: Made) -> None:
+    """Add what NocoDB can show beside our own columns; one that a person deleted is not made again."""
+    for title, body in (*_durations(table), *_lookups(table, tables)):
+        thing = f"table/{table.id}/added/{title}"
+        if thing not in made.things:
+            noco.send("POST", f"/api/v2/meta/tables/{table.id}/columns", {"title": title, **body})
+            made.note(thing, title)
+
+
+def _durations(table: Table) -> Iterator[tuple[str, dict[str, Any]]]:
+    display = {"display_type": "Duration", "display_column_meta": {"meta": {"duration": 0}, "custom": {}}}
     for (name, source), title in DURATIONS.items():
-        thing = f"duration/{table.id}/{source}"
         minutes = table.column(source) if table.name == name else None
-        if minutes is None or thing in made.things:
-            continue
-        display = {"display_type": "Duration", "display_column_meta": {"meta": {"duration": 0}, "custom": {}}}
-        body = {"title": title, "uidt": "Formula", "formula_raw": f"{{{minutes.title}}} * 60", "meta": display}
-        noco.send("POST", f"/api/v2/meta/tables/{table.id}/columns", body)
-        made.note(thing, title)
+        if minutes is not None:
+            yield title, {"uidt": "Formula", "formula_raw": f"{{{minutes.title}}} * 60", "meta": display}
+
+
+def _lookups(table: Table, tables: Mapping[str, Table]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for link in table.columns:
+        related = tables.get(link.options["fk_related_model_id"]) if link.link == "mm" else None
+        title = LOOKUPS.get((table.name, related.name)) if related else None
+        display = next((each for each in related.columns if each.body.get("pv")), None) if related else None
+        if title and display:
+            yield title, {"uidt": "Lookup", "fk_relation_column_id": link.id, "fk_lookup_column_id": display.id}
 
 
 def _titles(table: Table, tables: Mapping[str, Table]) -> dict[str, str]:

@@ -19,25 +19,31 @@ class TableLabel:
 
     Attributes:
         title: in the side bar; also of links to it.
+        one: of a single row, where links count them.
         columns: where a column is called otherwise than in COLUMNS.
     """
 
     title: str
+    one: str
     columns: Mapping[str, str] = field(default_factory=dict)
 
 
-def _table(called: str, /, **columns: str) -> TableLabel:
-    return TableLabel(title=called, columns=columns)
+def _table(called: str, one: str | None = None, /, **columns: str) -> TableLabel:
+    return TableLabel(title=called, one=one or called, columns=columns)
 
 
 # In the order of the side bar: what people work with comes first, what only carries links comes last.
 TABLES: Mapping[str, TableLabel] = {
-    "projects": _table("Projekte", name="Projekt", owner_id="Projektleitung", updated_at="Geändert in Teamwork"),
-    "files": _table("Dateien", name="Datei", folder="Projektordner", created_by="Besitzer", content_hash="Inhalt"),
+    "projects": _table(
+        "Projekte", "Projekt", name="Projekt", owner_id="Projektleitung", updated_at="Geändert in Teamwork"
+    ),
+    "files": _table(
+        "Dateien", "Datei", name="Datei", folder="Projektordner", created_by="Besitzer", content_hash="Inhalt"
+    ),
     "tasks": _table(
         "Aufgaben",
+        "Aufgabe",
         name="Aufgabe",
-        state="Stand",
         status="Status in Teamwork",
         parent_id="Übergeordnete Aufgabe",
         url="In Teamwork öffnen",
@@ -45,17 +51,20 @@ TABLES: Mapping[str, TableLabel] = {
     ),
     "conversations": _table(
         "Unterhaltungen",
+        "Unterhaltung",
         subject="Betreff",
-        state="Stand",
         team_id="Postfach",
         url="In Missive öffnen",
         created_at="Begonnen",
     ),
-    "emails": _table("E-Mails", conversation_id="Unterhaltung", type="Art", created_at="Geschrieben"),
-    "persons": _table("Personen", kind="Art", merged_into_id="Ist dieselbe Person wie", kind_source="Art: von"),
-    "companies": _table("Firmen", name="Firma", is_own="Eigene Firma"),
+    "emails": _table("E-Mails", "E-Mail", conversation_id="Unterhaltung", type="Art", created_at="Geschrieben"),
+    "persons": _table(
+        "Personen", "Person", kind="Art", merged_into_id="Ist dieselbe Person wie", kind_source="Art: von"
+    ),
+    "companies": _table("Firmen", "Firma", name="Firma", is_own="Eigene Firma"),
     "project_participants": _table(
         "Projektbeteiligte",
+        "Beteiligter",
         label="Person (Name)",
         role="Funktion",
         roles="Abgeleitete Funktionen",
@@ -93,16 +102,18 @@ TABLES: Mapping[str, TableLabel] = {
     "duplicates": _table(
         "Dubletten", name="Datei", paths="Pfade", content_hash="Inhalt Nr.", size_bytes="Größe je Datei (Byte)"
     ),
-    "cost_groups": _table("Kostengruppen", label="Kostengruppe", name="Bezeichnung", parent_id="Teil von", number="KG"),
-    "locations": _table("Orte", label="Ort", parent_id="Liegt in"),
-    "document_types": _table("Dokumentarten", name="Dokumentart"),
+    "cost_groups": _table(
+        "Kostengruppen", "Kostengruppe", label="Kostengruppe", name="Bezeichnung", parent_id="Teil von", number="KG"
+    ),
+    "locations": _table("Orte", "Ort", label="Ort", parent_id="Liegt in"),
+    "document_types": _table("Dokumentarten", "Dokumentart", name="Dokumentart"),
     "folder_mappings": _table("Ordner-Zuordnungen", folder="Ordner"),
     "project_folders": _table("Projektordner", folder="Ordner", reason="Warum keines", rule="Zugeordnet über"),
-    "link_rules": _table("Regeln", name="Regel", is_enabled="Eingeschaltet"),
+    "link_rules": _table("Regeln", "Regel", name="Regel", is_enabled="Eingeschaltet"),
     "link_decisions": _table(
         "Entscheidungen von Hand", item="Art", item_id="Nr. des Eintrags", target="Verknüpft mit", target_id="Nr. davon"
     ),
-    "task_types": _table("Aufgabenarten", name="Aufgabenart"),
+    "task_types": _table("Aufgabenarten", "Aufgabenart", name="Aufgabenart"),
     "task_type_rules": _table("Regeln für Aufgabenarten", tag="Schlagwort", task_type="Aufgabenart"),
     "attachment_skip_rules": _table(
         "Regeln für Anhänge",
@@ -111,21 +122,34 @@ TABLES: Mapping[str, TableLabel] = {
         media_type="Medientyp (Muster)",
         is_enabled="Eingeschaltet",
     ),
-    "milestones": _table("Meilensteine", name="Meilenstein", is_completed="Erreicht"),
-    "task_lists": _table("Aufgabenlisten", name="Aufgabenliste"),
-    "task_comments": _table("Kommentare zu Aufgaben", body="Kommentar", author_id="Verfasser"),
-    "time_entries": _table("Zeiteinträge", description="Tätigkeit", person_id="Wer", spent_at="Wann"),
+    "milestones": _table("Meilensteine", "Meilenstein", name="Meilenstein", is_completed="Erreicht"),
+    "task_lists": _table("Aufgabenlisten", "Aufgabenliste", name="Aufgabenliste"),
+    "task_comments": _table("Kommentare zu Aufgaben", "Kommentar", body="Kommentar", author_id="Verfasser"),
+    "time_entries": _table("Zeiteinträge", "Zeiteintrag", description="Tätigkeit", person_id="Wer", spent_at="Wann"),
     "email_attachments": _table(
-        "Anhänge", name="Anhang", content_hash="Inhalt", email_id="E-Mail", comment_id="Kommentar", file_id="Datei"
+        "Anhänge",
+        "Anhang",
+        name="Anhang",
+        content_hash="Inhalt",
+        email_id="E-Mail",
+        comment_id="Kommentar",
+        file_id="Datei",
     ),
     "email_comments": _table(
-        "Interne Kommentare", body="Kommentar", author_id="Verfasser", task="Aufgabe", task_state="Stand der Aufgabe"
+        "Interne Kommentare",
+        "Kommentar",
+        body="Kommentar",
+        author_id="Verfasser",
+        task="Aufgabe",
+        task_state="Stand der Aufgabe",
     ),
-    "file_versions": _table("Dateiversionen", file_id="Datei", content_hash="Inhalt"),
-    "tags": _table("Schlagwörter", name="Schlagwort"),
-    "labels": _table("Labels", name="Label", parent_id="Unter", full_name="Label mit Pfad"),
-    "teams": _table("Teams", name="Team"),
-    "person_identities": _table("Bekannt als", label="Bekannt als", kind="Art", key="Kennung", name="Name dort"),
+    "file_versions": _table("Dateiversionen", "Version", file_id="Datei", content_hash="Inhalt"),
+    "tags": _table("Schlagwörter", "Schlagwort", name="Schlagwort"),
+    "labels": _table("Labels", "Label", name="Label", parent_id="Unter", full_name="Label mit Pfad"),
+    "teams": _table("Teams", "Team", name="Team"),
+    "person_identities": _table(
+        "Bekannt als", "Kennung", label="Bekannt als", kind="Art", key="Kennung", name="Name dort"
+    ),
     "people": _table("Personen in Teamwork", title="Position"),
     "missive_users": _table("Nutzer in Missive"),
     "missive_teams": _table("Postfächer in Missive", name="Postfach"),
@@ -137,8 +161,8 @@ TABLES: Mapping[str, TableLabel] = {
     "content_texts": _table("Texte", content_hash="Inhalt", text="Text"),
     "email_bodies": _table("Mailtexte", html="Formatierter Text", email_id="E-Mail"),
     "email_recipients": _table("Empfänger", kind="Art", email_id="E-Mail"),
-    "task_assignees": _table("Zuständige", kind="Art", person_id="Person in Teamwork"),
-    "task_dependencies": _table("Abhängigkeiten", predecessor_id="Wartet auf"),
+    "task_assignees": _table("Zuständige", "Zuständiger", kind="Art", person_id="Person in Teamwork"),
+    "task_dependencies": _table("Abhängigkeiten", "Abhängigkeit", predecessor_id="Wartet auf"),
     "task_custom_values": _table("Werte eigener Felder", value="Wert"),
     "task_tags": _table("Schlagwörter der Aufgaben"),
     "project_tags": _table("Schlagwörter der Projekte"),
@@ -331,7 +355,8 @@ COLUMNS: Mapping[str, str] = {
     "source": "Quelle",
     "spent_at": "Wann",
     "starts_on": "Beginn",
-    "state": "Stand",
+    "state": "Stand (englisch)",
+    "state_label": "Stand",
     "status": "Status",
     "street": "Straße",
     "sub_status": "Unterstatus",
@@ -400,6 +425,11 @@ _VENDORS = {"teamwork": "Teamwork", "missive": "Missive"}
 def table_title(name: str) -> str:
     """Return how a table is called."""
     return TABLES[name].title if name in TABLES else _readable(name)
+
+
+def row_title(name: str) -> str:
+    """Return how one row of a table is called."""
+    return TABLES[name].one if name in TABLES else table_title(name)
 
 
 def is_known(table: str, column: str) -> bool:

@@ -190,7 +190,7 @@ def _stand(column: Mapping[str, Any] | None, like: Mapping[str, Any]) -> dict[st
 def _wanted_columns(place: _Place) -> dict[str, dict[str, Any]]:
     """Return for each column, by its id, whether and where it is shown."""
     table, view = place.lookup.table, place.view
-    named = [column for name in view.columns if (column := place.lookup.column(name)) is not None]
+    named = [column for name in view.columns.split() if (column := place.lookup.column(name)) is not None]
     if not view.columns:
         named = [column for column in table.columns if _is_plain(column)]
     shown = list(dict.fromkeys(column.id for column in named))
@@ -227,12 +227,10 @@ def _filters(place: _Place) -> None:
 
 
 def _sorts(place: _Place) -> None:
-    wanted = [
-        {"fk_column_id": column.id, "direction": direction}
-        for name, direction in place.view.sort
-        if (column := place.lookup.filtered(name)) is not None
-    ]
-    _rewrite(place, "sorts", wanted, {})
+    name = place.view.sort or ""
+    column = place.lookup.filtered(name.removeprefix("-"))
+    direction = "desc" if name.startswith("-") else "asc"
+    _rewrite(place, "sorts", [{"fk_column_id": column.id, "direction": direction}] if column else [], {})
 
 
 def _rewrite(place: _Place, what: str, wanted: list[dict[str, Any]], more: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 Kind = Literal["grid", "gallery", "kanban", "calendar"]
+Conditions = tuple[tuple[str, str, str | None], ...]
 MAIN = "main"
 """Key of the first view of each table, which NocoDB makes by itself."""
 
@@ -29,9 +30,9 @@ class View:
 
     Attributes:
         key: names it for good, within its table; the title may change.
-        columns: those that are shown, in their order; empty: all but what nobody wants to see.
+        columns: those that are shown, in their order, with spaces between; empty: all but what nobody wants to see.
         where: conditions that all must hold: column, comparison (as NocoDB calls it), value.
-        sort: column and direction.
+        sort: the column by which rows stand in order; with a minus in front the last ones first.
         group: the column by which rows are grouped.
         cover: the column of pictures of a gallery.
         stack: the column that makes the stacks of a kanban.
@@ -39,12 +40,12 @@ class View:
         row_height: of a grid.
     """
 
-    key: str
+    key: str = MAIN
     title: str
     kind: Kind = "grid"
-    columns: tuple[str, ...] = ()
-    where: tuple[tuple[str, str, str | None], ...] = ()
-    sort: tuple[tuple[str, Literal["asc", "desc"]], ...] = ()
+    columns: str = ""
+    where: Conditions = ()
+    sort: str | None = None
     group: str | None = None
     cover: str | None = None
     stack: str | None = None
@@ -52,317 +53,201 @@ class View:
     row_height: int | None = None
 
 
-_LIVE = ("deleted_at", "blank", None)
-_OPEN = ("state", "eq", "open")
+_LIVE: Conditions = (("deleted_at", "blank", None),)
+_OPEN: Conditions = (("state", "eq", "open"),)
+
+
+def _blank(column: str) -> Conditions:
+    return ((column, "blank", None),)
+
+
+def _filled(column: str) -> Conditions:
+    return ((column, "notblank", None),)
+
+
+def _checked(column: str) -> Conditions:
+    return ((column, "checked", None),)
+
+
 _FILE = (
-    "name",
-    "thumbnail",
-    "project_id",
-    "document_type_id",
-    ">cost_groups",
-    ">locations",
-    "folder",
-    "modified_at",
-    "size_bytes",
-    "note",
-    "download_url",
-    "nas_url",
-    "path",
+    "name thumbnail project_id document_type_id =Kostengruppe =Ort folder modified_at size_bytes note download_url"
+    " nas_url >cost_groups >locations path"
 )
-_CARD = ("name", "thumbnail", "project_id", "document_type_id", "modified_at")
 _TASK = (
-    "name",
-    "project_id",
-    "state",
-    "task_type",
-    "due_on",
-    "priority",
-    "progress",
-    "=Schätzung",
-    ">cost_groups",
-    ">locations",
-    "task_list_id",
-    "url",
+    "name project_id state_label task_type due_on priority progress =Schätzung =Kostengruppe =Ort task_list_id url"
+    " >cost_groups >locations"
 )
-_TASK_CARD = ("name", "project_id", "task_type", "due_on", "priority")
 _TALK = (
-    "subject",
-    ">projects",
-    "last_activity_at",
-    "state",
-    "messages_count",
-    ">cost_groups",
-    ">locations",
-    "team_id",
-    "url",
+    "subject =Projekt last_activity_at state_label messages_count =Kostengruppe =Ort team_id url >projects"
+    " >cost_groups >locations"
 )
-_MAIL = ("subject", "from_name", "from_address", "delivered_at", "snippet", "conversation_id", ">email_attachments")
-_NEWEST: tuple[tuple[str, Literal["asc", "desc"]], ...] = (("modified_at", "desc"),)
+_MISSING_FILE = "name missing project path modified_at url"
 
 VIEWS: Mapping[str, tuple[View, ...]] = {
     "files": (
-        View(key=MAIN, title="Alle Dateien", columns=_FILE, where=(_LIVE,), sort=_NEWEST, row_height=ROW_MEDIUM),
+        View(title="Alle Dateien", columns=_FILE, where=_LIVE, sort="-modified_at", row_height=ROW_MEDIUM),
         View(
             key="gallery",
             title="Galerie",
             kind="gallery",
             cover="thumbnail",
-            columns=_CARD,
-            where=(_LIVE, ("thumbnail", "notblank", None)),
-            sort=_NEWEST,
+            columns="name project_id document_type_id modified_at",
+            where=_LIVE + _filled("thumbnail"),
+            sort="-modified_at",
         ),
-        View(key="by_project", title="Nach Projekt", columns=_FILE, where=(_LIVE,), sort=_NEWEST, group="project_id"),
+        View(
+            key="by_project", title="Nach Projekt", columns=_FILE, where=_LIVE, sort="-modified_at", group="project_id"
+        ),
         View(
             key="no_project",
             title="Ohne Projekt",
             columns=_FILE,
-            where=(_LIVE, ("project_id", "blank", None)),
-            sort=_NEWEST,
+            where=_LIVE + _blank("project_id"),
+            sort="-modified_at",
         ),
         View(
             key="no_type",
             title="Ohne Dokumentart",
             columns=_FILE,
-            where=(_LIVE, ("document_type_id", "blank", None)),
-            sort=_NEWEST,
+            where=_LIVE + _blank("document_type_id"),
+            sort="-modified_at",
         ),
         View(
             key="deleted",
             title="Gelöschte",
-            columns=("name", "deleted_at", "project_id", "path", "size_bytes"),
-            where=(("deleted_at", "notblank", None),),
-            sort=(("deleted_at", "desc"),),
+            columns="name deleted_at project_id path size_bytes",
+            where=_filled("deleted_at"),
+            sort="-deleted_at",
         ),
     ),
     "projects": (
         View(
-            key=MAIN,
             title="Alle Projekte",
-            sort=(("name", "asc"),),
-            where=(_LIVE,),
-            columns=(
-                "name",
-                "number",
-                "status",
-                "company_id",
-                "owner_id",
-                "nas_folder",
-                "starts_on",
-                "ends_on",
-                ">files",
-                ">tasks",
-                ">conversations",
-                ">project_participants",
-                ">locations",
-                "note",
-                "url",
-            ),
+            columns="name number status company_id owner_id nas_folder starts_on ends_on >files >tasks >conversations"
+            " >project_participants >locations note url",
+            where=_LIVE,
+            sort="name",
         ),
         View(
             key="archived",
             title="Archivierte",
-            where=(("archived_at", "notblank", None),),
-            sort=(("archived_at", "desc"),),
-            columns=("name", "number", "archived_at", "company_id", "nas_folder", "note"),
+            columns="name number archived_at company_id nas_folder note",
+            where=_filled("archived_at"),
+            sort="-archived_at",
         ),
     ),
     "tasks": (
-        View(key=MAIN, title="Alle Aufgaben", columns=_TASK, where=(_LIVE,), sort=(("updated_at", "desc"),)),
-        View(key="kanban", title="Tafel", kind="kanban", stack="state", columns=_TASK_CARD, where=(_LIVE,)),
+        View(title="Alle Aufgaben", columns=_TASK, where=_LIVE, sort="-updated_at"),
         View(
-            key="due",
-            title="Nach Fälligkeit",
-            columns=_TASK,
-            where=(_OPEN, ("due_on", "notblank", None)),
-            sort=(("due_on", "asc"),),
+            key="kanban",
+            title="Tafel",
+            kind="kanban",
+            stack="state_label",
+            columns="name project_id task_type due_on priority",
+            where=_LIVE,
         ),
-        View(key="calendar", title="Kalender", kind="calendar", date="due_on", columns=_TASK_CARD, where=(_LIVE,)),
-        View(
-            key="by_project",
-            title="Nach Projekt",
-            columns=_TASK,
-            where=(_OPEN,),
-            sort=(("due_on", "asc"),),
-            group="project_id",
-        ),
+        View(key="due", title="Nach Fälligkeit", columns=_TASK, where=_OPEN + _filled("due_on"), sort="due_on"),
+        # Of links NocoDB's calendar shows the raw data.
+        View(key="calendar", title="Kalender", kind="calendar", date="due_on", columns="name", where=_LIVE),
+        View(key="by_project", title="Nach Projekt", columns=_TASK, where=_OPEN, sort="due_on", group="project_id"),
     ),
     "conversations": (
-        View(
-            key=MAIN, title="Alle Unterhaltungen", columns=_TALK, where=(_LIVE,), sort=(("last_activity_at", "desc"),)
-        ),
-        View(key="open", title="Offene", columns=_TALK, where=(_LIVE, _OPEN), sort=(("last_activity_at", "desc"),)),
+        View(title="Alle Unterhaltungen", columns=_TALK, where=_LIVE, sort="-last_activity_at"),
+        View(key="open", title="Offene", columns=_TALK, where=_LIVE + _OPEN, sort="-last_activity_at"),
     ),
     "conversation_projects": (
+        View(title="Nach Projekt", columns="conversation_id project_id rule confidence", group="project_id"),
+    ),
+    "emails": (
         View(
-            key=MAIN,
-            title="Unterhaltungen nach Projekt",
-            columns=("project_id", "conversation_id", "rule", "confidence"),
-            group="project_id",
+            title="Alle E-Mails",
+            columns="subject from_name from_address delivered_at snippet conversation_id >email_attachments",
+            where=_LIVE,
+            sort="-delivered_at",
         ),
     ),
-    "emails": (View(key=MAIN, title="Alle E-Mails", columns=_MAIL, where=(_LIVE,), sort=(("delivered_at", "desc"),)),),
     "persons": (
         View(
-            key=MAIN,
             title="Alle Personen",
-            where=(_LIVE, ("merged_into_id", "blank", None)),
-            sort=(("name", "asc"),),
-            columns=(
-                "name",
-                "email",
-                "phone",
-                "company_id",
-                "is_colleague",
-                "kind",
-                ">person_identities",
-                ">project_participants",
-                "merged_into_id",
-                "note",
-            ),
+            columns="name email phone company_id is_colleague kind >person_identities >project_participants"
+            " merged_into_id note",
+            where=_LIVE + _blank("merged_into_id"),
+            sort="name",
         ),
         View(
             key="merged",
             title="Zusammengelegte",
-            where=(("merged_into_id", "notblank", None),),
-            sort=(("name", "asc"),),
-            columns=("name", "merged_into_id", "email", "note"),
+            columns="name merged_into_id email note",
+            where=_filled("merged_into_id"),
+            sort="name",
         ),
     ),
     "project_participants": (
         View(
-            key=MAIN,
             title="Nach Projekt",
+            columns="label project_id person_id role roles last_contact_at mails tasks comments =Zeit files note",
+            sort="-last_contact_at",
             group="project_id",
-            sort=(("last_contact_at", "desc"),),
-            columns=(
-                "label",
-                "project_id",
-                "person_id",
-                "role",
-                "roles",
-                "last_contact_at",
-                "mails",
-                "tasks",
-                "comments",
-                "=Zeit",
-                "files",
-                "note",
-            ),
         ),
     ),
-    "activity": (
-        View(
-            key=MAIN,
-            title="Verlauf",
-            sort=(("at", "desc"),),
-            columns=("at", "label", "project", "who", "source", "url"),
-        ),
-    ),
-    "problems": (View(key=MAIN, title="Probleme", columns=("kind", "what", "reason", "since", "what_to_do", "url")),),
+    "activity": (View(title="Verlauf", columns="at label project who source url", sort="-at"),),
+    "problems": (View(title="Probleme", columns="kind what reason since what_to_do url"),),
     "duplicates": (
         View(
-            key=MAIN,
             title="Dubletten",
-            columns=("name", "copies", "wasted_bytes", "size_bytes", "newest_at", "projects", "paths"),
-            sort=(("wasted_bytes", "desc"),),
+            columns="name copies wasted_bytes size_bytes newest_at projects paths",
+            sort="-wasted_bytes",
         ),
     ),
     "files_missing_metadata": (
-        View(
-            key=MAIN, title="Alle", columns=("name", "missing", "project", "path", "modified_at", "url"), sort=_NEWEST
-        ),
+        View(title="Alle", columns=_MISSING_FILE, sort="-modified_at"),
         View(
             key="project",
             title="Ohne Projekt",
-            columns=("name", "missing", "path", "modified_at", "url"),
-            sort=_NEWEST,
-            where=(("lacks_project", "checked", None),),
+            columns=_MISSING_FILE,
+            where=_checked("lacks_project"),
+            sort="-modified_at",
         ),
         View(
             key="cost_group",
             title="Ohne Kostengruppe",
-            columns=("name", "missing", "project", "path", "modified_at", "url"),
-            sort=_NEWEST,
-            where=(("lacks_cost_group", "checked", None),),
+            columns=_MISSING_FILE,
+            where=_checked("lacks_cost_group"),
+            sort="-modified_at",
         ),
     ),
-    "tasks_missing_metadata": (
-        View(
-            key=MAIN,
-            title="Alle",
-            columns=("name", "missing", "project", "task_list", "state", "due_on", "url"),
-            sort=(("due_on", "asc"),),
-        ),
-    ),
+    "tasks_missing_metadata": (View(title="Alle", columns="name missing project task_list due_on url", sort="due_on"),),
     "conversations_missing_metadata": (
-        View(
-            key=MAIN,
-            title="Alle",
-            columns=("subject", "missing", "projects", "last_activity_at", "url"),
-            sort=(("last_activity_at", "desc"),),
-        ),
+        View(title="Alle", columns="subject missing projects last_activity_at url", sort="-last_activity_at"),
     ),
-    "cost_groups": (
-        View(
-            key=MAIN,
-            title="DIN 276",
-            columns=("label", "number", "aliases", "parent_id", ">files", ">tasks"),
-            sort=(("number", "asc"),),
-        ),
-    ),
+    "cost_groups": (View(title="DIN 276", columns="label number aliases parent_id >files >tasks", sort="number"),),
     "link_rules": (
         View(
-            key=MAIN,
             title="Regeln",
-            sort=(("decides", "asc"), ("priority", "desc")),
-            columns=(
-                "name",
-                "is_enabled",
-                "decides",
-                "reads",
-                "pattern",
-                "project_id",
-                "cost_group_id",
-                "document_type_id",
-                "building",
-                "level",
-                "room",
-                "priority",
-                "confidence",
-                "note",
-            ),
+            columns="name is_enabled decides reads pattern project_id cost_group_id document_type_id building level"
+            " room priority confidence note",
+            sort="decides",
         ),
     ),
-    "link_decisions": (View(key=MAIN, title="Entscheidungen", sort=(("decided_at", "desc"),)),),
+    "link_decisions": (View(title="Entscheidungen", sort="-decided_at"),),
     "email_attachments": (
         View(
-            key=MAIN,
             title="Alle Anhänge",
-            where=(_LIVE,),
-            columns=(
-                "name",
-                "email_id",
-                "size_bytes",
-                "media_type",
-                "file_id",
-                "skip_reason",
-                "saved_at",
-                "download_url",
-            ),
+            columns="name email_id size_bytes media_type file_id skip_reason saved_at download_url",
+            where=_LIVE,
         ),
     ),
     "time_entries": (
         View(
-            key=MAIN,
             title="Alle Zeiteinträge",
-            where=(_LIVE,),
-            sort=(("spent_at", "desc"),),
-            columns=("description", "person_id", "project_id", "task_id", "spent_at", "=Dauer", "is_billable"),
+            columns="description person_id project_id task_id spent_at =Dauer is_billable",
+            where=_LIVE,
+            sort="-spent_at",
         ),
     ),
 }
 
-PLAIN = View(key=MAIN, title="Alle")
+PLAIN = View(title="Alle")
 """The main view of a table that is not listed."""
 
 _NOBODY_WANTS = (
