@@ -72,6 +72,19 @@ def test_the_oldest_identity_taken_away_leaves_the_person_to_the_rest(desk: Desk
     assert desk.one("select note from persons where id = %s", before) == "bleibt"
 
 
+def test_addresses_that_only_a_card_carries_go_with_it_and_those_that_another_one_carries_stay(desk: Desk) -> None:
+    desk.user("Max Muster", "max@firma.de")
+    desk.contact("Muster privat", "max@firma.de", "privat@web.de")
+    desk.merge()
+    before = desk.person("max@firma.de")
+    assert desk.person("privat@web.de") == before
+    desk.by_hand("insert into persons (name) values ('Ein anderer')")
+    other = desk.one("select id from persons where name = 'Ein anderer'")
+    desk.by_hand(ASSIGN, other, "Muster privat", "contact")
+    desk.merge()
+    assert (desk.person("privat@web.de"), desk.person("max@firma.de")) == (other, before)
+
+
 def test_merging_by_hand_carries_what_hangs_on_both_and_emptying_the_cell_parts_them(desk: Desk) -> None:
     project = desk.project("2301 Kita")
     desk.mail("max@firma.de", "max@privat.de", conversation=desk.conversation(project))
