@@ -1,5 +1,6 @@
 -- Links to previews and originals (ibhelm_pipelines/objects/links.py), in files and email_attachments: set where they differ from what they should be.
--- Rows are locked in the order of their keys, so that two runs that do this at once wait for each other instead of deadlocking.
+-- The secret's id is compared in what is selected and not in the join: right after a signing the statistics know nothing of it, and the plan would be for no
+-- rows at all. Rows are locked in the order of their keys, so that two runs wait for each other instead of deadlocking.
 
 -- name: unsigned
 select key, content_hash from ops.stored_objects
@@ -19,11 +20,11 @@ update ops.stored_objects o set signature = due.signature, signed_with = %(signe
 -- Also of deleted files: what they show is in the store as long as they are remembered.
 with wanted as (
     select f.id,
-           case when o.key is not null then
+           case when o.signed_with = %(signed_with)s then
                json_build_array(json_build_object('url', %(base_url)s::text || '/thumbnails/' || o.content_hash || '/' || o.signature,
                                                   'title', f.name || '.webp', 'mimetype', o.media_type, 'size', o.size_bytes))::text end as thumbnail
     from public.files f
-    left join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'thumbnail' and o.signed_with = %(signed_with)s
+    left join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'thumbnail'
     where (%(hashes)s::text[] is null or f.content_hash = any(%(hashes)s::text[])) and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
 ), due as (
     select f.id, w.thumbnail from public.files f join wanted w using (id)
@@ -34,9 +35,11 @@ update public.files f set thumbnail = due.thumbnail from due where f.id = due.id
 
 -- name: link_original
 with wanted as (
-    select f.id, %(base_url)s::text || '/files/' || o.content_hash || '/' || o.signature || '/' || ops.url_quoted(f.name) as download_url
+    select f.id,
+           case when o.signed_with = %(signed_with)s then
+               %(base_url)s::text || '/files/' || o.content_hash || '/' || o.signature || '/' || ops.url_quoted(f.name) end as download_url
     from public.files f
-    left join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'original' and o.signed_with = %(signed_with)s
+    left join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'original'
     where (%(hashes)s::text[] is null or f.content_hash = any(%(hashes)s::text[])) and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
 ), due as (
     select f.id, w.download_url from public.files f join wanted w using (id)
@@ -47,9 +50,11 @@ update public.files f set download_url = due.download_url from due where f.id = 
 
 -- name: link_attachments
 with wanted as (
-    select a.id, %(base_url)s::text || '/files/' || o.content_hash || '/' || o.signature || '/' || ops.url_quoted(a.name) as download_url
+    select a.id,
+           case when o.signed_with = %(signed_with)s then
+               %(base_url)s::text || '/files/' || o.content_hash || '/' || o.signature || '/' || ops.url_quoted(a.name) end as download_url
     from public.email_attachments a
-    left join ops.stored_objects o on o.content_hash = a.content_hash and o.kind = 'original' and o.signed_with = %(signed_with)s
+    left join ops.stored_objects o on o.content_hash = a.content_hash and o.kind = 'original'
     where (a.content_hash is not null or a.download_url is not null)
       and (%(hashes)s::text[] is null or a.content_hash = any(%(hashes)s::text[]))
       and (%(folders)s::text[] is null or a.content_hash in (select content_hash from public.files where folder = any(%(folders)s::text[])))
