@@ -177,7 +177,9 @@ def measure_conversations(url: str, meant: Mapping[str, About], projects: Mappin
             of_project.told[_teller(about, "projects", number)].add((key, projects[number]))
         for group in about.meaning.cost_groups:
             of_groups.told[_teller(about, "cost_groups", group)].add((key, group))
-        of_places.told["label"] |= {(key, part) for place in about.meaning.places for part in _parts_of(place)}
+        # A place is a place of a project: who cannot know the project cannot know it either.
+        how = "label" if any(told.projects for told in about.told_by.values()) else None
+        of_places.told[how] |= {(key, part) for place in about.meaning.places for part in _parts_of(place)}
     of_project.found = set(tables.ask(url, _CONVERSATION_PROJECTS))
     of_groups.found = set(tables.ask(url, _CONVERSATION_GROUPS))
     of_places.found = _in_places(tables.ask(url, _CONVERSATION_PLACES))

@@ -105,6 +105,23 @@ def test_the_links_of_the_demo_office_are_true_and_nearly_all_that_is_told_is_li
     assert register_measures.foreign_places(read_office.url) == []
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("seed", range(1, 7))
+def test_so_it_is_in_any_other_office(seed: int, shop: Callable[..., Settings], tmp_path: Path) -> None:
+    size = Size(files=300, projects=12 + 2 * seed, tasks=500, conversations=300, seed=seed)
+    vendors = Vendors(size)
+    vendors.start()
+    try:
+        office = FiledOffice(shop(generate(tmp_path, size)), vendors)
+        office.read_everything()
+        measures = office.measures()
+    finally:
+        vendors.stop()
+    print(*measures, sep="\n")  # noqa: T201 - the figures are what one wants to see (-s)
+    assert not [each.explained() for each in measures if each.precision < PRECISION or each.recall < RECALL]
+    assert register_measures.foreign_places(office.url) == []
+
+
 def _of(office: FiledOffice, *names: str) -> list[register_measures.Measure]:
     return [each for each in office.measures() if each.name in names]
 
