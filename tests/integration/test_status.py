@@ -103,6 +103,7 @@ def test_an_office_in_which_nothing_is_wrong_is_healthy(settings: Settings, nas:
         "objects thumbnail": ("ok", 0),
         "alerts": ("ok", 0),
         "database": ("ok", None),
+        "register": ("ok", 0),
     }
     assert _screen(status).endswith("Healthy.\n")
 
