@@ -21,7 +21,7 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.register import locations
 from ibhelm_pipelines.register.counting import count_links
 from ibhelm_pipelines.register.judging import BATCH, Judge
-from ibhelm_pipelines.register.projects import link_folders_over, read_directory
+from ibhelm_pipelines.register.projects import has_new_folders, link_folders_over, read_directory
 from ibhelm_pipelines.register.rulebook import enabled, make_book, read_rules
 from ibhelm_pipelines.register.staleness import Stale
 from ibhelm_pipelines.register.writing import BRIDGES, write_links
@@ -101,6 +101,8 @@ def link_some(settings: Settings, kind: ItemKind, ids: Sequence[int]) -> LinkRep
     if not ids:
         return report
     with _connected(settings) as connection:
+        if kind == "file" and has_new_folders(connection, ids):
+            link_folders_over(connection, settings)
         book = make_book(connection, enabled(read_rules(connection)))
         buildings = locations.recall_buildings(connection)
         judge = Judge(connection, book=book, directory=read_directory(connection), buildings=buildings)

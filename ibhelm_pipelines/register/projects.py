@@ -21,7 +21,7 @@ from ibhelm_pipelines.register.items import Directory
 from ibhelm_pipelines.share import LOOSE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.register.folders import FolderLink
@@ -80,6 +80,13 @@ def link_folders_over(connection: Connection, settings: Settings) -> FolderRepor
         ).rowcount
     unmatched = sum(link.project is None for link in links.values())
     return FolderReport(projects=len(names), folders=len(links), unmatched=unmatched, changed=changed)
+
+
+def has_new_folders(connection: Connection, files: Sequence[int]) -> bool:
+    """Return whether one of these files stands in a project folder that nobody has looked at yet."""
+    values = {"ids": list(files), "loose": LOOSE}
+    row = connection.execute(load_queries("register")["has_new_folders"], values).fetchone()
+    return bool(row and row[0])
 
 
 def read_directory(connection: Connection) -> Directory:

@@ -15,6 +15,13 @@ select folder, project_id from public.folder_mappings
 select folder from ops.folders
 where present and folder <> %(loose)s and not starts_with(normalize(folder, nfc) || '/', %(general_inbox)s || '/') order by folder
 
+-- name: has_new_folders
+-- Whether one of these files stands in a project folder that nobody has looked at yet.
+select exists (
+    select from public.files f join ops.folders o on o.folder = f.folder and o.present
+    where f.id = any(%(ids)s) and f.folder <> %(loose)s and not exists (select from public.project_folders p where p.folder = f.folder)
+)
+
 -- name: folder_sizes
 select folder, count(*) from public.files where deleted_at is null group by folder
 

@@ -59,3 +59,19 @@ def test_a_content_that_another_run_has_in_its_hands_waits_until_it_is_done(
     assert runner.step()
     assert sorted(nas.rows("select text from content_texts")) == [("frei",), ("vergeben",)]
     assert desk.is_empty()
+
+
+def test_a_saved_file_knows_its_project_and_by_its_text_its_cost_group_when_its_content_was_worked_on(
+    settings: Settings, desk: Desk, nas: Nas, runner: Runner
+) -> None:
+    nas.rows("insert into projects (teamwork_id, name) values (1, '2301 Kita Lindenhof')")
+    nas.write("projekte/2301-Kita Lindenhof-MK/01_Verträge/Rechnung 7.txt", "Projekt 2301, KGR 434 Kälteanlagen")
+    scan(settings)
+    desk.rows("delete from ops.inbox")
+    desk.put(item("content", "hash", nas.one("select content_hash from files")))
+    assert runner.step()
+    assert nas.rows(
+        "select p.name, g.number, t.name from files f join projects p on p.id = f.project_id"
+        " join file_cost_groups b on b.file_id = f.id join cost_groups g on g.id = b.cost_group_id"
+        " join document_types t on t.id = f.document_type_id"
+    ) == [("2301 Kita Lindenhof", 434, "Rechnung")]
