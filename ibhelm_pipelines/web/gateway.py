@@ -40,6 +40,9 @@ CHUNK_BYTES = 256 * 1024
 READERS = 64
 """Requests to the store that may be under way at the same moment; a chunk that waits for its client is none."""
 
+NOCODB_SIZES = ("tiny", "small", "card_cover")
+"""What NocoDB asks for below the link of a preview; its lists never ask for the link itself (0.301)."""
+
 RETRY_SECONDS = "10"
 UNAVAILABLE = "Previews and files cannot be read now; come again in a moment."
 
@@ -82,6 +85,7 @@ class Gateway:
         """Return the routes; nothing else is answered."""
         routes = [
             Route("/thumbnails/{hash}/{signature}", self._thumbnail),
+            *(Route(f"/thumbnails/{{hash}}/{{signature}}/{size}.jpg", self._thumbnail) for size in NOCODB_SIZES),
             Route("/files/{hash}/{signature}/{name:file_name}", self._original),
             Route("/healthz", self._health),
         ]
@@ -224,9 +228,8 @@ class _Sent:
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            given = {name for name, _ in message["headers"]}
             safety = [(name.lower().encode(), value.encode()) for name, value in SAFETY.items()]
-            message["headers"] = [*message["headers"], *(each for each in safety if each[0] not in given)]
+            message["headers"] = [*message["headers"], *safety]
         await self._send(message)
         if message["type"] == "http.response.body":
             self.bytes += len(message.get("body", b""))

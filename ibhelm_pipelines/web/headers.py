@@ -14,10 +14,9 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.objects.store import StoredObject
 
 UNKNOWN = "application/octet-stream"
-PDF = "application/pdf"
-
-INLINE = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp", "text/plain", PDF})
-"""What browsers show and cannot run; HTML, SVG and XML are always saved."""
+PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif", "image/bmp"})
+INLINE = PICTURES | {"application/pdf", "text/plain"}
+"""What browsers show and cannot run (a PDF's own scripts stay in the viewer); HTML, SVG and XML are always saved."""
 
 SAFETY = {
     "X-Content-Type-Options": "nosniff",
@@ -26,9 +25,6 @@ SAFETY = {
     "Referrer-Policy": "no-referrer",  # a link is a right; it is told nobody
 }
 """In every answer."""
-
-PDF_POLICY = "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'"
-"""Chrome shows no PDF in a sandbox; its viewer is one by itself, and runs no script of the document."""
 
 LIFETIMES: dict[Kind, str] = {
     "original": "private, max-age=604800, immutable",
@@ -62,8 +58,6 @@ def describe(kind: Kind, content_hash: str, stored: StoredObject, file_name: str
         described["Content-Disposition"] = _disposition("inline", file_name)
     elif media_type:
         described["Content-Type"] = media_type
-    if media_type == PDF:
-        described["Content-Security-Policy"] = PDF_POLICY
     return described
 
 
