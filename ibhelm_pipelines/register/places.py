@@ -228,7 +228,8 @@ def _named_room(said: Words, at: int, *, one_word: bool = False) -> _Part | None
         return None
     if at > 0 and word in _SHORT_ROOM_WORDS and said.words[at - 1].text in _BUILDING_WORDS:
         return None
-    if match := _ROOM_NUMBER.match(said.text, said.words[behind].start):
+    number = _BARE_ROOM if one_word and word in _SHORT_ROOM_WORDS else _ROOM_NUMBER  # R1 is a revision in a file's name
+    if match := number.match(said.text, said.words[behind].start):
         return _part(said, match)
     if word in _SHORT_ROOM_WORDS or _SEPARATOR.search(said.gap(behind)):
         return None

@@ -193,7 +193,7 @@ insert into public.cost_groups (number, name, aliases) values
     (397, 'Zusätzliche Maßnahmen', ''),
     (398, 'Provisorische Baukonstruktionen', ''),
     (399, 'Sonstiges zur KG 390', ''),
-    (400, 'Bauwerk – Technische Anlagen', 'TGA, Haustechnik, Gebäudetechnik, Technische Gebäudeausrüstung, Technik, HLS, HLSK'),
+    (400, 'Bauwerk – Technische Anlagen', 'TGA, Haustechnik, Gebäudetechnik, Technische Gebäudeausrüstung, HLS, HLSK'),
     (410, 'Abwasser-, Wasser-, Gasanlagen', 'Sanitär, SAN, GWA'),
     (411, 'Abwasseranlagen', 'Entwässerung, Schmutzwasser, Regenwasser'),
     (412, 'Wasseranlagen', 'Trinkwasser, Warmwasser, TWW'),

@@ -135,6 +135,8 @@ def test_what_is_recognised_stands_there_as_a_word(before: str, behind: str) -> 
         ("LP 5", "LP5", True),
         ("LP 5", "LP 50", False),
         ("LP 5", "LP 5a", False),
+        ("5 LP", "B5 LP", False),
+        ("5 LP", "B 5 LP", True),
         ("Raum 1.04", "Raum 1.04", True),
         ("Raum 1.04", "Raum 1.041", False),
         ("Scan", "Scan001", True),
@@ -169,6 +171,8 @@ def test_words_are_compared_whole_and_folded(pattern: str, text: str, is_found: 
         ("{Gebäude}", "Haus A KG 434", Place(building="Haus A")),  # no basement
         ("{Gebäude}", "Haus A EG 05.24", Place(building="Haus A", level="EG")),  # May 2024
         ("{Gebäude}", "Haus A EG E30 Kabel", Place(building="Haus A", level="EG")),
+        ("{Gebäude}", "Haus A EG R1", Place(building="Haus A", level="EG")),  # a revision
+        ("{Gebäude}", "Haus A EG R 1.04", Place(building="Haus A", level="EG", room="1.04")),
         ("{Gebäude}", "Haus AB", None),
         ("{Gebäude}", "Haus A1", None),
         ("{Gebäude}", "Geb. 3a", None),
