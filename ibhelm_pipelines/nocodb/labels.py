@@ -102,6 +102,7 @@ TABLES: Mapping[str, TableLabel] = {
     "duplicates": _table(
         "Dubletten", name="Datei", paths="Pfade", content_hash="Inhalt Nr.", size_bytes="Größe je Datei (Byte)"
     ),
+    "item_links": _table("Warum verknüpft", what="Eintrag", item="Art", rule="Warum"),
     "cost_groups": _table(
         "Kostengruppen", "Kostengruppe", label="Kostengruppe", name="Bezeichnung", parent_id="Teil von", number="KG"
     ),
@@ -366,6 +367,7 @@ COLUMNS: Mapping[str, str] = {
     "tag_id": "Schlagwort",
     "target": "Verknüpft mit",
     "target_id": "Nr. davon",
+    "target_name": "Wozu",
     "task": "Aufgabe",
     "task_closed_at": "Aufgabe erledigt",
     "task_due_at": "Aufgabe fällig",
