@@ -190,12 +190,15 @@ class PatternSet(Generic[Key]):
         """
         said = split(text)
         found: dict[tuple[int, Found], None] = {}
+        ended: set[int] = set()  # patterns that took all the rest for a place
         for at, word in enumerate(said.words):
             for index in self._candidates(word, buildings):
                 pattern = self._patterns[index][1]
-                if at == 0 or not pattern.is_anchored:
-                    match = _Match(pattern, said, at, self._cost_groups, buildings)
-                    found.update(dict.fromkeys((index, each) for each in match.found()))
+                if index not in ended and (at == 0 or not pattern.is_anchored):
+                    here = _Match(pattern, said, at, self._cost_groups, buildings).found()
+                    found.update(dict.fromkeys((index, each) for each in here))
+                    if here and pattern.items[-1].word == "{Ort}":
+                        ended.add(index)
         return [(self._patterns[index][0], each) for index, each in found]
 
     def _candidates(self, word: Word, buildings: Buildings) -> Sequence[int]:

@@ -165,6 +165,7 @@ def test_words_are_compared_whole_and_folded(pattern: str, text: str, is_found: 
         ("^O-{Ort}", "O-", None),
         ("^Gebäude: {Ort}", "Gebäude: Haus A", Place(building="Haus A")),
         ("^Gebäude: {Ort}", "Gebäude 3", None),
+        ("O-{Ort}", "für O-Haus A O-Haus B", Place(building="Haus A O-Haus B")),  # one place: all that follows
         ("{Gebäude}", "2301-434-GR-123 Grundriss Haus A 1. OG Index a", Place(building="Haus A", level="1. OG")),
         ("{Gebäude}", "Heizlastberechnung Gebäude 3 2024-05-01", Place(building="Geb. 3")),
         ("{Gebäude}", "Haus A Nord EG 0.07 Raumbuch", Place(building="Haus A Nord", level="EG", room="0.07")),
