@@ -83,6 +83,13 @@ def test_addresses_that_only_a_card_carries_go_with_it_and_those_that_another_on
     desk.by_hand(ASSIGN, other, "Muster privat", "contact")
     desk.merge()
     assert (desk.person("privat@web.de"), desk.person("max@firma.de")) == (other, before)
+    # Gone without a trace, as what the settings leave out for a while: the decision stays, the name does not.
+    [(card,)] = desk.rows("delete from contacts returning missive_id")
+    desk.merge()
+    assert desk.rows("select label, person_id from person_identities where kind = 'contact'") == [(card, other)]
+    desk.rows("insert into contacts (missive_id, name, last_name) values (%s, 'Muster', 'Muster')", card)
+    desk.merge()
+    assert desk.person("Muster") == other
 
 
 def test_merging_by_hand_carries_what_hangs_on_both_and_emptying_the_cell_parts_them(desk: Desk) -> None:
@@ -148,8 +155,11 @@ def test_what_people_write_into_a_person_stays_until_they_empty_it(desk: Desk) -
     desk.by_hand(edit, "Max Muster", firm, "mailbox")
     desk.mail("max@firma.de", name="Anders")
     desk.mail("max@firma.de", name="Anders")
+    desk.contact("", "max@firma.de", phone="+49 30 123")
     desk.merge()
-    assert desk.rows("select name, company_id, kind from persons") == [("Max Muster", firm, "mailbox")]
+    assert desk.rows("select name, company_id, kind, phone from persons") == [
+        ("Max Muster", firm, "mailbox", "+49 30 123")
+    ]
     desk.by_hand(edit, "", None, None)
     desk.merge()
     assert desk.rows("select name, company_id, kind from persons") == [("Anders", domains, "person")]

@@ -77,6 +77,17 @@ def test_one_contact_with_two_addresses_makes_one_person_of_both(desk: Desk) -> 
     assert (desk.person("max@firma.de"), desk.person("max.muster@web.de")) == (one, other), "each is who they were"
 
 
+def test_an_address_that_leaves_a_card_leaves_the_person_too(desk: Desk) -> None:
+    desk.mail("max@firma.de", "max.muster@web.de")
+    contact = desk.contact("Max Muster", "max@firma.de", "max.muster@web.de")
+    desk.merge()
+    before = desk.person("Max Muster")
+    assert desk.person("max.muster@web.de") == before
+    desk.rows("delete from contact_infos where contact_id = %s and value = 'max.muster@web.de'", contact)
+    assert desk.merge().split == 1
+    assert desk.person("max@firma.de") == desk.person("Max Muster") == before != desk.person("max.muster@web.de")
+
+
 def test_a_card_with_the_addresses_of_several_people_is_none_of_them(desk: Desk) -> None:
     desk.teamwork("Anna Alt", "anna@firma.de")
     desk.teamwork("Bert Bau", "bert@firma.de")
