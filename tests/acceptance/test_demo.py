@@ -134,6 +134,20 @@ def test_the_projects_of_teamwork_are_those_of_the_nas(first_run: subprocess.Com
     assert projects == sorted([*named, UNNUMBERED, INTERNAL])
 
 
+def test_the_closing_table_of_links_finds_nearly_all_that_is_told_and_nothing_wrong(
+    first_run: subprocess.CompletedProcess[str],
+):
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in first_run.stdout.splitlines()]
+    counts = {"found of what is told": [], "wrong of what is linked": []}
+    for name, *cells in filter(None, rows):
+        if name in counts:
+            counts[name] += [tuple(int(each.replace(",", "")) for each in cell.split(" of ")) for cell in cells if cell]
+    found, wrong = counts.values()
+    assert len(found) == len(wrong) == 8  # files and conversations have three, tasks two
+    assert sum(right for right, _ in found) >= 0.95 * sum(told for _, told in found)
+    assert sum(count for count, _ in wrong) <= 0.01 * sum(links for _, links in wrong)
+
+
 def test_webhooks_are_installed_and_lead_to_the_receiver_of_the_demo(
     first_run: subprocess.CompletedProcess[str], state_dir: Path
 ):
