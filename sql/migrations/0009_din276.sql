@@ -419,7 +419,8 @@ from (values
     ('label', 'KGR {KG}', 0.98), ('label', 'KG {KG}', 0.95), ('label', 'Kostengruppe* {KG}', 0.98), ('label', '^{KG} {Bezeichnung}', 0.95),
     ('subject', 'KGR {KG}', 0.90), ('subject', 'KG {KG}', 0.80), ('subject', 'Kostengruppe* {KG}', 0.90),
     ('text', 'KGR {KG}', 0.60), ('text', 'Kostengruppe* {KG}', 0.60)
-) as r (reads, pattern, confidence) join read_names n using (reads);
+) as r (reads, pattern, confidence) join read_names n using (reads)
+order by r.confidence desc, r.reads, r.pattern;
 
 insert into public.link_rules (name, decides, reads, pattern, confidence)
 select 'Ort: ' || n.name || ' „' || r.pattern || '“', 'place', r.reads, r.pattern, r.confidence
@@ -427,7 +428,8 @@ from (values
     ('folder', '^O-{Ort}', 0.98), ('tag', '^O-{Ort}', 0.98), ('label', '^O-{Ort}', 0.98), ('tag', '^Gebäude: {Ort}', 0.95), ('label', '^Gebäude: {Ort}', 0.95),
     ('folder', '{Gebäude}', 0.85), ('name', '{Gebäude}', 0.80), ('tag', '{Gebäude}', 0.85), ('label', '{Gebäude}', 0.85), ('subject', '{Gebäude}', 0.75),
     ('text', '{Gebäude}', 0.50)
-) as r (reads, pattern, confidence) join read_names n using (reads);
+) as r (reads, pattern, confidence) join read_names n using (reads)
+order by r.confidence desc, r.reads, r.pattern;
 
 -- Kinds of documents. What a file is called says more than where it lies, and that more than its extension; a mail is a mail whatever it is called.
 -- Not *rechnung: so ends every Berechnung.
@@ -475,4 +477,5 @@ from (values
     ('Foto', 'extension', 'jpg', 15, 0.75), ('Foto', 'extension', 'jpeg', 15, 0.75), ('Foto', 'extension', 'heic', 15, 0.85),
     ('Scan', 'extension', 'tif', 9, 0.60), ('Scan', 'extension', 'tiff', 9, 0.60), ('Notiz', 'extension', 'txt', 9, 0.60), ('Notiz', 'extension', 'md', 9, 0.60),
     ('Liste', 'extension', 'csv', 9, 0.60)
-) as r (document_type, reads, pattern, priority, confidence) join read_names n using (reads) join public.document_types t on t.name = r.document_type;
+) as r (document_type, reads, pattern, priority, confidence) join read_names n using (reads) join public.document_types t on t.name = r.document_type
+order by r.priority desc, t.name, r.reads, r.pattern;
