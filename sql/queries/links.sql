@@ -18,49 +18,48 @@ update ops.stored_objects o set signature = due.signature, signed_with = %(signe
 
 -- name: link_thumbnail
 -- Also of deleted files: what they show is in the store as long as they are remembered.
-with wanted as (
-    select f.id,
-           case when o.signed_with = %(signed_with)s then
-               json_build_array(json_build_object('url', %(base_url)s::text || '/thumbnails/' || o.content_hash || '/' || o.signature,
-                                                  'title', f.name || '.webp', 'mimetype', o.media_type, 'size', o.size_bytes))::text end as thumbnail
+with due as (
+    select f.id, w.thumbnail
     from public.files f
     left join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'thumbnail'
-    where (%(hashes)s::text[] is null or f.content_hash = any(%(hashes)s::text[])) and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
-), due as (
-    select f.id, w.thumbnail from public.files f join wanted w using (id)
+    cross join lateral (
+        select case when o.signed_with = %(signed_with)s then
+            json_build_array(json_build_object('url', %(base_url)s::text || '/thumbnails/' || o.content_hash || '/' || o.signature,
+                                               'title', f.name || '.webp', 'mimetype', o.media_type, 'size', o.size_bytes))::text end
+    ) as w (thumbnail)
     where f.thumbnail is distinct from w.thumbnail
+      and (%(hashes)s::text[] is null or f.content_hash = any(%(hashes)s::text[])) and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
     order by f.id for no key update of f
 )
 update public.files f set thumbnail = due.thumbnail from due where f.id = due.id
 
 -- name: link_original
-with wanted as (
-    select f.id,
-           case when o.signed_with = %(signed_with)s then
-               %(base_url)s::text || '/files/' || o.content_hash || '/' || o.signature || '/' || ops.url_quoted(f.name) end as download_url
+with due as (
+    select f.id, w.download_url
     from public.files f
     left join ops.stored_objects o on o.content_hash = f.content_hash and o.kind = 'original'
-    where (%(hashes)s::text[] is null or f.content_hash = any(%(hashes)s::text[])) and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
-), due as (
-    select f.id, w.download_url from public.files f join wanted w using (id)
+    cross join lateral (
+        select case when o.signed_with = %(signed_with)s then
+            %(base_url)s::text || '/files/' || o.content_hash || '/' || o.signature || '/' || ops.url_quoted(f.name) end
+    ) as w (download_url)
     where f.download_url is distinct from w.download_url
+      and (%(hashes)s::text[] is null or f.content_hash = any(%(hashes)s::text[])) and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
     order by f.id for no key update of f
 )
 update public.files f set download_url = due.download_url from due where f.id = due.id
 
 -- name: link_attachments
-with wanted as (
-    select a.id,
-           case when o.signed_with = %(signed_with)s then
-               %(base_url)s::text || '/files/' || o.content_hash || '/' || o.signature || '/' || ops.url_quoted(a.name) end as download_url
+with due as (
+    select a.id, w.download_url
     from public.email_attachments a
     left join ops.stored_objects o on o.content_hash = a.content_hash and o.kind = 'original'
-    where (a.content_hash is not null or a.download_url is not null)
+    cross join lateral (
+        select case when o.signed_with = %(signed_with)s then
+            %(base_url)s::text || '/files/' || o.content_hash || '/' || o.signature || '/' || ops.url_quoted(a.name) end
+    ) as w (download_url)
+    where a.download_url is distinct from w.download_url
       and (%(hashes)s::text[] is null or a.content_hash = any(%(hashes)s::text[]))
       and (%(folders)s::text[] is null or a.content_hash in (select content_hash from public.files where folder = any(%(folders)s::text[])))
-), due as (
-    select a.id, w.download_url from public.email_attachments a join wanted w using (id)
-    where a.download_url is distinct from w.download_url
     order by a.id for no key update of a
 )
 update public.email_attachments a set download_url = due.download_url from due where a.id = due.id
