@@ -217,11 +217,15 @@ def _object_store(settings: Settings) -> str:
 def _links(settings: Settings) -> str:
     """Say whether the gateway answers where links lead to; it is asked only while the stack is up."""
     is_up = supervisor_process(settings.state_dir) is not None
-    if settings.web_secret is None and (is_up or settings.database_url is not None):
+    if settings.web_secret is None and is_up:
         raise ConfigurationError(
-            "No links to previews and downloads are made from here: IBHELM_WEB_SECRET is not set.",
-            next_step="`ibhelm up` makes a secret when it starts; on another machine set it, and IBHELM_WEB_URL, as in"
-            " .ibhelm/env of the one where the gateway runs.",
+            "No links to previews and downloads are made: IBHELM_WEB_SECRET is not set.",
+            next_step="Stop the stack with `ibhelm down` and start it with `ibhelm up`, which makes a secret.",
+        )
+    if settings.web_secret is None:
+        return (
+            "no secret is known, so no links are made from here; `ibhelm up` makes one, and other machines need"
+            " IBHELM_WEB_SECRET and IBHELM_WEB_URL as in its .ibhelm/env"
         )
     if not is_up:
         return "not asked; `ibhelm up` starts the gateway"

@@ -113,10 +113,6 @@ def _unknown_schedule(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("IBHELM_HEARTBEAT_URLS", "nightly=https://hc.example/x")
 
 
-def _no_secret(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("IBHELM_WEB_SECRET")
-
-
 def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("IBHELM_STATE_DIR", str(tmp_path / "file"))
@@ -136,10 +132,6 @@ def _state_is_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
             "Alerts: Address number 2 in IBHELM_ALERT_URLS (taubenpost://...) is none that Apprise knows.",
         ),
         (_unknown_schedule, "Heartbeats: Entry number 1 of IBHELM_HEARTBEAT_URLS is not SCHEDULE=URL"),
-        (
-            _no_secret,
-            "Previews and downloads: No links to previews and downloads are made from here: IBHELM_WEB_SECRET is not",
-        ),
         (_state_is_a_file, "cannot be used: File exists. Run ibhelm as the user that made it"),
     ],
 )
@@ -236,6 +228,13 @@ def test_teamwork_is_asked_whether_address_and_token_are_right(monkeypatch: pyte
         assert (status, "PROBLEM Teamwork: Teamwork refuses our token (401). Make a new one" in output) == (1, True)
         monkeypatch.setenv("IBHELM_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/x")
         assert f"ok Teamwork: {teamwork.url}, not asked: Postgres, which counts the requests" in _doctor()[1]
+
+
+@pytest.mark.usefixtures("healthy")
+def test_before_the_first_start_it_says_where_the_secret_of_links_comes_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("IBHELM_WEB_SECRET")
+    status, output = _doctor()
+    assert (status, "no links are made from here; `ibhelm up` makes one" in output) == (0, True)
 
 
 def test_a_secret_that_could_be_guessed_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:
