@@ -22,6 +22,7 @@ from ibhelm_pipelines.demo.missive import actions as mail
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.local.s3 import EmbeddedS3
 from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.register.linking import link_items
 from ibhelm_pipelines.settings import Settings
 
 if TYPE_CHECKING:
@@ -244,12 +245,19 @@ def test_what_persons_decide_survives_every_sync_scan_and_move_and_goes_back_to_
     office.read_everything(full=True)
     again = register_measures.links_by_nature(office.url)
 
-    assert {name: again[name] for name in again if name != "file projects"} != as_it_was
+    changed = {name for name in again if again[name] != as_it_was[name]}
+    assert changed >= {"file projects", "file cost groups", "task cost groups", "task places", "conversation projects"}
     assert office.nas.one("select count(*) from files where project_source = 'person' and deleted_at is null") >= 5
     for name in ("task cost groups", "task places", "conversation projects", "conversation cost groups"):
         assert again[name] == decided[name], name
     assert office.nas.one("select count(*) from file_cost_groups b join cost_groups g on g.id = b.cost_group_id"
                           " where g.number = 371 and b.rule is null") == 9  # fmt: skip
+
+    for item, target in (("file", "cost_group"), ("task", "location"), ("conversation", "project")):
+        back = f"""select count(*) from {item}_{target}s b join link_decisions d on d.item = '{item}'
+                   and d.target = '{target}' and d.item_id = b.{item}_id and d.target_id = b.{target}_id
+                   where not d.is_linked"""
+        assert office.nas.one(back) == 0, "what a person took away is back"
 
     _rename(office, f"{photo}.verschoben.jpg", photo)
     by_hand("delete from link_decisions")
@@ -335,6 +343,7 @@ def test_whatever_comes_in_whatever_order_the_links_are_those_of_a_first_reading
         for step in steps:
             step()
         office.read_everything(full=True)
+        assert link_items(office.settings, everything=True).changed == 0, "a change was overlooked"
         fresh = FiledOffice(shop(office.nas.root), small_vendors)
         fresh.read_everything()
     finally:
