@@ -99,14 +99,14 @@ create table ops.person_anchors (
 );
 comment on table ops.person_anchors is 'The identity that each person was made for: whoever has it is that person, so that numbers stay the same';
 
--- Human columns (design section 5): who is not the pipeline is a person. Emptying a column hands it back to the rules.
+-- Human columns (design section 5): who is not the pipeline is a person. Emptying a column hands it back to the rules. Sentences begin with dashes, as in 0009.
 create function ops.mark_person_columns() returns trigger language plpgsql as $$
 declare
     emptied constant boolean := nullif(btrim(new.name), '') is null;
 begin
     if tg_op = 'INSERT' then
         if emptied then
-            raise exception 'Bitte einen Namen eingeben.' using errcode = 'check_violation';
+            raise exception '-- Bitte einen Namen eingeben.';
         end if;
         new.name_source := 'person';
         new.kind_source := case when new.kind = 'mailbox' then 'person' else 'rule' end;
@@ -140,8 +140,8 @@ declare
 begin
     while next_id is not null loop
         if next_id = new.id then
-            raise exception 'Diese Person ist selbst das Ziel der Zusammenführung: „%“ steht schon für sie. Bitte dort das Feld leeren.',
-                (select name from public.persons where id = new.merged_into_id) using errcode = 'check_violation';
+            raise exception '-- Diese Person ist selbst das Ziel der Zusammenführung: „%“ steht schon für sie. Bitte dort das Feld leeren.',
+                (select name from public.persons where id = new.merged_into_id);
         end if;
         select merged_into_id into next_id from public.persons where id = next_id;
     end loop;
@@ -153,8 +153,8 @@ create trigger persons_not_in_circle before insert or update of merged_into_id o
 create function ops.refuse_person_removal() returns trigger language plpgsql as $$
 begin
     if old.merged_into_id is not null or exists (select from public.person_identities where person_id = old.id) then
-        raise exception '„%“ ergibt sich aus Teamwork, Missive oder dem NAS und kann nicht gelöscht werden. Doppelte Personen bitte zusammenführen.',
-            old.name using errcode = 'check_violation';
+        raise exception '-- „%“ ergibt sich aus Teamwork, Missive oder dem NAS und kann nicht gelöscht werden. Doppelte Personen bitte zusammenführen.',
+            old.name;
     end if;
     return old;
 end $$;
@@ -175,7 +175,7 @@ create trigger project_participants_name before insert on public.project_partici
 
 create function ops.refuse_participant_removal() returns trigger language plpgsql as $$
 begin
-    raise exception 'Diese Beteiligung ergibt sich aus Aufgaben, Mails oder Dateien (%) und kann nicht gelöscht werden.', old.roles using errcode = 'check_violation';
+    raise exception '-- Diese Beteiligung ergibt sich aus Aufgaben, Mails oder Dateien (%) und kann nicht gelöscht werden.', old.roles;
 end $$;
 create trigger project_participants_removal before delete on public.project_participants
     for each row when (old.roles <> '' and current_user <> 'ibhelm_pipeline' and pg_trigger_depth() = 0) execute function ops.refuse_participant_removal();
