@@ -1,8 +1,9 @@
 """Merges people and finds who takes part in which project: the entry for assets, the command line and tests.
 
 All of it follows from what the sources say at present and from what people decided; running it again changes nothing.
-It is one transaction: nobody sees half of it. What is read into memory is one short row for each address and card, not
-for each mail.
+Persons are one transaction, participants another, so that people who edit them wait for a moment only; a run that is
+killed between the two is made up for by the next. What is read into memory is one short row for each address and card,
+not for each mail.
 """
 
 from __future__ import annotations
@@ -71,15 +72,15 @@ def merge_people(settings: Settings, progress: Callable[[str], None] = lambda _:
 
     Raises:
         BusyError: another merging is under way.
-        DatabaseUnavailableError: Postgres does not answer, or somebody holds the tables; nothing was changed.
+        DatabaseUnavailableError: Postgres does not answer, or somebody holds the tables; the next run does the rest.
     """
     url = settings.require_database_url()
-    with translated_errors(), connect(url, application="people") as connection:
+    with translated_errors(), connect(url, application="people", autocommit=True) as connection:
         return _Merging(connection, progress).run()
 
 
 class _Merging:
-    """One merging, over a connection whose transaction it is."""
+    """One merging, over a connection that is its own."""
 
     def __init__(self, connection: Connection, progress: Callable[[str], None]) -> None:
         self._connection, self._progress = connection, progress
@@ -88,12 +89,14 @@ class _Merging:
     def run(self) -> PeopleReport:
         began = time.monotonic()
         self._require_alone()
-        self._progress(ADDRESSES)
-        self._find()
-        self._progress(GROUPS)
-        report = self._merge()
-        self._progress(PARTICIPANTS)
-        changed = self._write_participants()
+        with self._connection.transaction():
+            self._progress(ADDRESSES)
+            self._find()
+            self._progress(GROUPS)
+            report = self._merge()
+        with self._connection.transaction():
+            self._progress(PARTICIPANTS)
+            changed = self._write_participants()
         [(participants,)] = self._rows("count_participants")
         return replace(
             report,
@@ -191,10 +194,10 @@ class _Merging:
         for name in ("insert_persons", "drop_old_anchors", "anchor_persons", "assign_identities", "release_identities"):
             self._do(name)
         merged, split = self._do("merge_persons"), self._do("unmerge_persons")
-        self._do("find_moved")
-        self._do("move_human_words")
+        for name in ("create_moved", "find_moved", "move_human_words"):
+            self._do(name)
         changed = self._do("describe_persons") + self._do("retire_persons")
-        self._do("move_participants")
+        self._do("lock_participants")  # what somebody writes there keeps the person
         removed = self._do("delete_persons")
         [(persons, mailboxes)] = self._rows("count_persons")
         return PeopleReport(
@@ -213,7 +216,8 @@ class _Merging:
     def _write_participants(self) -> int:
         for name in ("create_contacts", "contacts_in_teamwork", "contacts_in_missive", "contacts_on_nas"):
             self._do(name)
-        self._do("create_participants")
+        for name in ("create_moved", "find_moved", "lock_participants", "move_participants", "create_participants"):
+            self._do(name)
         return self._do("delete_participants") + self._do("upsert_participants") + self._do("relabel_participants")
 
     def _copy(self, target: str, rows: Collection[tuple[Any, ...]]) -> None:

@@ -1,8 +1,8 @@
--- Merges people (ibhelm_pipelines/register/people.py). One transaction; the temporary tables are of it alone.
+-- Merges people (ibhelm_pipelines/register/people.py). Two transactions of one session, persons and participants; said_addresses is for both.
 
 -- name: try_lock_people
--- Until the transaction ends: one merging at a time.
-select pg_try_advisory_xact_lock(hashtextextended('ibhelm people', 0))
+-- Until the session ends: one merging at a time.
+select pg_try_advisory_lock(hashtextextended('ibhelm people', 0))
 
 -- name: lock_people
 -- The same, waiting: who forgets somebody comes after a merging that is under way, and before the next one.
@@ -10,7 +10,7 @@ select pg_advisory_xact_lock(hashtextextended('ibhelm people', 0))
 
 -- name: use_memory
 -- A million recipients are counted by person and mail.
-select set_config('work_mem', '128MB', true), set_config('jit', 'off', true)
+select set_config('work_mem', '128MB', false), set_config('jit', 'off', false)
 
 -- name: create_found
 create temp table found_addresses (
@@ -50,7 +50,7 @@ where position('@' in address) > 1 and length(address) <= 600
 -- name: find_said_addresses
 -- As they stand in mails and comments, with the names beside them, and the one spelling that is the key. Live is what is neither deleted nor spam: who is
 -- known by nothing else is no person of the office.
-create temp table said_addresses on commit drop as
+create temp table said_addresses as
 with said as (
     select e.from_address as address, e.from_name as name, true as is_own_word, (e.deleted_at is null and c.deleted_at is null and c.state <> 'junked') as is_live
     from public.emails e join public.conversations c on c.id = e.conversation_id
@@ -111,7 +111,10 @@ analyze found_addresses, found_identities, said_addresses
 
 -- name: lock_human_columns
 -- What somebody types meanwhile waits: read before it was typed and written after it, it would be lost.
-lock table public.persons, public.person_identities, public.project_participants in share row exclusive mode
+lock table public.persons, public.person_identities in share row exclusive mode
+
+-- name: lock_participants
+lock table public.project_participants in share row exclusive mode
 
 -- name: delete_identities
 -- Of what no source says any more. Where a person said whose it is, that stays, without a name, for the day when it is there again.
@@ -195,7 +198,9 @@ create temp table wanted_persons (
 create temp table wanted_merges (id bigint primary key, merged_into_id bigint not null) on commit drop;
 create temp table own_domains (domain text primary key) on commit drop;
 create temp table company_domains (domain text primary key, company_id bigint not null) on commit drop;
-create temp table moved_persons (id bigint primary key, into_id bigint not null) on commit drop;
+
+-- name: create_moved
+create temp table moved_persons (id bigint primary key, into_id bigint not null) on commit drop
 
 -- name: analyze_wanted
 analyze wanted_identities, wanted_persons, wanted_merges, own_domains, company_domains
