@@ -170,13 +170,13 @@ def test_what_would_make_no_sense_is_refused_in_german(desk: Desk) -> None:
     desk.merge()
     a, b = desk.person("a@firma.de"), desk.person("b@firma.de")
     desk.by_hand("update persons set merged_into_id = %s where id = %s", b, a)
-    with pytest.raises(psycopg.errors.RaiseException, match="-- .*selbst das Ziel der Zusammenführung"):
+    with pytest.raises(psycopg.errors.RaiseException, match=r"-- .*selbst das Ziel der Zusammenführung"):
         desk.by_hand("update persons set merged_into_id = %s where id = %s", a, b)
-    with pytest.raises(psycopg.errors.RaiseException, match="-- .*kann nicht gelöscht werden"):
+    with pytest.raises(psycopg.errors.RaiseException, match=r"-- .*kann nicht gelöscht werden"):
         desk.by_hand("delete from persons where id = %s", b)
-    with pytest.raises(psycopg.errors.RaiseException, match="-- .*ergibt sich aus Aufgaben, Mails oder Dateien"):
+    with pytest.raises(psycopg.errors.RaiseException, match=r"-- .*ergibt sich aus Aufgaben, Mails oder Dateien"):
         desk.by_hand("delete from project_participants")
-    with pytest.raises(psycopg.errors.RaiseException, match="-- .*Bitte einen Namen eingeben"):
+    with pytest.raises(psycopg.errors.RaiseException, match=r"-- .*Bitte einen Namen eingeben"):
         desk.by_hand("insert into persons (name) values (' ')")
     for column in ("email", "phone", "is_colleague", "deleted_at", "name_source", "merged_into_source", "id"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
