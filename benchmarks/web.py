@@ -33,7 +33,7 @@ from botocore.config import Config
 from ibhelm_pipelines.local.s3 import EmbeddedS3
 from ibhelm_pipelines.objects.links import Signer
 from ibhelm_pipelines.objects.store import ObjectStore, original_key, thumbnail_key
-from ibhelm_pipelines.settings import Settings
+from ibhelm_pipelines.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -87,7 +87,8 @@ def gateway(server: EmbeddedS3, folder: Path) -> Iterator[str]:
 
 
 def measure(server: EmbeddedS3, url: str, requests: int, browsers: int, megabytes: int) -> None:
-    with ObjectStore(Settings(_env_file=None, s3_endpoint=server.endpoint, s3_bucket=server.bucket)) as store:
+    settings = load_settings({"s3_endpoint": server.endpoint, "s3_bucket": server.bucket}, embedded=False)
+    with ObjectStore(settings) as store:
         previews = [put(store, secrets.token_bytes(PREVIEW_BYTES)) for _ in range(PREVIEWS)]
         large = put_large(store, megabytes)
     signer = Signer(SECRET)
@@ -110,7 +111,7 @@ def put_large(store: ObjectStore, megabytes: int) -> str:
         for _ in range(megabytes):
             file.write(secrets.token_bytes(1_000_000))
         file.seek(0)
-        digest = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # see typeshed
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = megabytes * 1_000_000
         store.put_file(original_key(digest), file, sha256=digest, size=size, media_type="application/octet-stream")
     return digest
