@@ -118,7 +118,8 @@ def test_a_plan_says_exactly_what_is_done_and_changes_nothing(derived: Office, s
     done = forget(settings, [MAX])
     assert done.removed == planned.removed
     assert planned.removed == {
-        "people": 0, "mails": 4, "comments": 1, "attachments": 8, "contacts": 1, "colleagues": 1, "recipient_entries": 1,
+        "people": 0,
+        "mails": 4, "comments": 1, "attachments": 8, "contacts": 1, "colleagues": 1, "recipient_entries": 1,
         "mentions": 4, "webhook_posts": 1, "inbox_files": 2, "contents": 2, "texts": 2, "objects": 2,
         "object_bytes": len(PHRASES["a-own"]) + len(PHRASES["a-waiting"]),
     }  # fmt: skip
