@@ -15,6 +15,7 @@ from typing import Any
 import psycopg
 import pymupdf
 import pytest
+from conftest import WEB_SECRET
 from nas_tree import Nas
 
 from ibhelm_pipelines.content.ledger import ASSETS
@@ -90,6 +91,7 @@ def run(settings: Settings, die_at: int = 0, *, live: Sequence[str] = ()) -> lis
         "s3_endpoint": settings.require_s3_endpoint(),
         "s3_bucket": settings.s3_bucket,
         "content_workers": 1,
+        "web_secret": WEB_SECRET,
     }
     command = [sys.executable, "-c", RUN, json.dumps(fields), str(die_at), *live]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -107,7 +109,7 @@ def essence(nas: Nas, settings: Settings) -> dict[str, Any]:
         "objects": keys,
         "rows": sorted(key for (key,) in nas.rows("select key from ops.stored_objects")),
         "texts": sorted(nas.rows("select content_hash, text from content_texts")),
-        "previews": sorted(nas.rows("select path, thumbnail is not null from files")),
+        "links": sorted(nas.rows("select path, coalesce(thumbnail, ''), coalesce(download_url, '') from files")),
     }
 
 
@@ -126,7 +128,7 @@ def reset(nas: Nas, settings: Settings) -> None:
         connection.execute("delete from ops.stored_objects")
         connection.execute("delete from content_texts")
         connection.execute("delete from ops.outbox")
-        connection.execute("update files set thumbnail = null")
+        connection.execute("update files set thumbnail = null, download_url = null")
     with ObjectStore(settings) as objects:
         for key in list(objects.list_keys("")):
             objects.delete(key)
