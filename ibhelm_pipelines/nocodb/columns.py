@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from ibhelm_pipelines.nocodb.labels import LINKS, column_title, row_title, table_title
+from ibhelm_pipelines.nocodb.labels import LINKS, column_title, is_vendor_id, row_title, table_title
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -137,7 +137,8 @@ def _wanted(table: Table, column: Column, title: str, office: Office, tables: Ma
     if ours is None:
         meta = _counted(tables.get(column.options["fk_related_model_id"])) if column.kind == "Links" else {}
         return _Wanted(title=title, kind=column.kind, readonly=bool(column.body.get("readonly")), meta=meta)
-    is_plain = column.kind != "ForeignKey"  # of a link NocoDB takes a title only
+    # Of a link NocoDB takes a title only; a key names the row in every edit of several rows.
+    is_plain = column.kind != "ForeignKey" and not column.body["pk"]
     kind = _kind(column, ours)
     return _Wanted(
         title=title,
@@ -253,7 +254,8 @@ def _own_title(table: Table, column: Column) -> str:
     if not column.body["dt"]:  # a person's own formula, lookup or button
         return column.title
     title = column_title(table.name, column.name)
-    return f"{title} Nr." if column.kind == "ForeignKey" else title
+    is_number = column.name.endswith("_id") and not is_vendor_id(column.name) and not title.endswith("Nr.")
+    return f"{title} Nr." if column.kind == "ForeignKey" or is_number else title
 
 
 def _link_title(table: Table, column: Column, tables: Mapping[str, Table]) -> str:

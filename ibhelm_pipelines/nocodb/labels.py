@@ -112,7 +112,7 @@ TABLES: Mapping[str, TableLabel] = {
     "project_folders": _table("Projektordner", folder="Ordner", reason="Warum keines", rule="Zugeordnet über"),
     "link_rules": _table("Regeln", "Regel", name="Regel", is_enabled="Eingeschaltet"),
     "link_decisions": _table(
-        "Entscheidungen von Hand", item="Art", item_id="Nr. des Eintrags", target="Verknüpft mit", target_id="Nr. davon"
+        "Entscheidungen von Hand", item="Art", item_id="Eintrag Nr.", target="Verknüpft mit", target_id="Davon Nr."
     ),
     "task_types": _table("Aufgabenarten", "Aufgabenart", name="Aufgabenart"),
     "task_type_rules": _table("Regeln für Aufgabenarten", tag="Schlagwort", task_type="Aufgabenart"),
@@ -275,7 +275,7 @@ COLUMNS: Mapping[str, str] = {
     "is_token_owner": "Liest für IBHelm",
     "is_trashed": "Im Papierkorb",
     "item": "Art des Eintrags",
-    "item_id": "Nr. des Eintrags",
+    "item_id": "Eintrag Nr.",
     "key": "Kennung",
     "kind": "Art",
     "label": "Bezeichnung",
@@ -366,7 +366,7 @@ COLUMNS: Mapping[str, str] = {
     "tag": "Schlagwort",
     "tag_id": "Schlagwort",
     "target": "Verknüpft mit",
-    "target_id": "Nr. davon",
+    "target_id": "Davon Nr.",
     "target_name": "Wozu",
     "task": "Aufgabe",
     "task_closed_at": "Aufgabe erledigt",

@@ -145,6 +145,7 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
             stack="state_label",
             columns="name project_id task_type due_on priority",
             where=_LIVE,
+            sort="-updated_at",
         ),
         View(key="due", title="Nach Fälligkeit", columns=_TASK, where=_OPEN + _filled("due_on"), sort="due_on"),
         # Of links NocoDB's calendar shows the raw data.
