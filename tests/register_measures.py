@@ -190,6 +190,18 @@ def _teller(about: About, kind: str, target: Any) -> str | None:
     return next((how for how, told in about.told_by.items() if target in getattr(told, kind)), None)
 
 
+def pooled(measures: Iterable[Measure]) -> list[Measure]:
+    """Return one measure for each kind of target, over items of all kinds."""
+    of: dict[str, Measure] = {}
+    for each in measures:
+        target = each.name.partition(", ")[2]
+        total = of.setdefault(target, Measure(name=target))
+        total.found, total.neutral = total.found | each.found, total.neutral | each.neutral
+        for how, pairs in each.told.items():
+            total.told[how] |= pairs
+    return list(of.values())
+
+
 def foreign_places(url: str) -> list[tuple[Any, ...]]:
     """Return links with places of a project that the item does not belong to (lesson 19); there are none."""
     return tables.ask(url, _FOREIGN_PLACES)
