@@ -9,11 +9,12 @@ import psycopg
 import pytest
 from nas_tree import Nas
 
-from assets.checks import file_checks, missive_checks, teamwork_checks
+from assets.checks import file_checks, missive_checks, register_checks, teamwork_checks
 from assets.content import extracted_text, thumbnails
 from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
+from assets.register import activity, item_links, people, projects
 from assets.teamwork import TEAMWORK, teamwork_directory, teamwork_tasks
 from ibhelm_pipelines.db.checks import QUESTIONS, ask
 from ibhelm_pipelines.nas.scan import scan
@@ -26,6 +27,7 @@ ALL = [
     *(NAS_SHARE, nas_files, stored_originals, thumbnails, extracted_text),
     *(TEAMWORK, teamwork_directory, teamwork_tasks),
     *(MISSIVE, missive_directory, missive_months, email_attachments),
+    *(projects, item_links, people, activity),
 ]
 CURSOR = "insert into ops.sync_cursors (source, resource, synced_at, full_synced_at, refused_deletions) values"
 CONVERSATION = (
@@ -304,9 +306,8 @@ def office(nas: Nas, settings: Settings) -> Nas:
 
 def _evaluations(instance: dg.DagsterInstance, platform: Platform) -> dict[str, dg.AssetCheckEvaluation]:
     """Run all checks as Dagster does, and return their evaluations by name."""
-    definitions = dg.Definitions(
-        assets=ALL, asset_checks=[file_checks, teamwork_checks, missive_checks], resources={"platform": platform}
-    )
+    checks = [file_checks, teamwork_checks, missive_checks, register_checks]
+    definitions = dg.Definitions(assets=ALL, asset_checks=checks, resources={"platform": platform})
     keys = {dg.AssetCheckKey(dg.AssetKey(q.asset), q.name) for q in QUESTIONS}
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=keys)
     return {e.check_name: e for e in job.execute_in_process(instance=instance).get_asset_check_evaluations()}
