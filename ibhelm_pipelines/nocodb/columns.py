@@ -51,17 +51,6 @@ DURATIONS: Mapping[tuple[str, str], str] = {
 }
 """Minutes that are also shown as hours and minutes, by a formula: NocoDB's own type counts seconds."""
 
-LOOKUPS: Mapping[tuple[str, str], str] = {
-    ("files", "cost_groups"): "Kostengruppe",
-    ("files", "locations"): "Ort",
-    ("tasks", "cost_groups"): "Kostengruppe",
-    ("tasks", "locations"): "Ort",
-    ("conversations", "cost_groups"): "Kostengruppe",
-    ("conversations", "locations"): "Ort",
-    ("conversations", "projects"): "Projekt",
-}
-"""Of links to many NocoDB's lists show how many there are; these columns show their names beside it."""
-
 
 @dataclass
 class Changes:
@@ -212,30 +201,16 @@ def _apply_display(noco: NocoDB, table: Table, made: Made, changes: Changes) -> 
     made.note(thing, columns[0].id)
 
 
-def add_columns(noco: NocoDB, table: Table, tables: Mapping[str, Table], made: Made) -> None:
-    """Add what NocoDB can show beside our own columns; one that a person deleted is not made again."""
-    for title, body in (*_durations(table), *_lookups(table, tables)):
-        thing = f"table/{table.id}/added/{title}"
-        if thing not in made.things:
-            noco.send("POST", f"/api/v2/meta/tables/{table.id}/columns", {"title": title, **body})
-            made.note(thing, title)
-
-
-def _durations(table: Table) -> Iterator[tuple[str, dict[str, Any]]]:
+def add_durations(noco: NocoDB, table: Table, made: Made) -> None:
+    """Add columns that show minutes as hours and minutes; one that a person deleted is not made again."""
     display = {"display_type": "Duration", "display_column_meta": {"meta": {"duration": 0}, "custom": {}}}
     for (name, source), title in DURATIONS.items():
+        thing = f"table/{table.id}/added/{title}"
         minutes = table.column(source) if table.name == name else None
-        if minutes is not None:
-            yield title, {"uidt": "Formula", "formula_raw": f"{{{minutes.title}}} * 60", "meta": display}
-
-
-def _lookups(table: Table, tables: Mapping[str, Table]) -> Iterator[tuple[str, dict[str, Any]]]:
-    for link in table.columns:
-        related = tables.get(link.options["fk_related_model_id"]) if link.link == "mm" else None
-        title = LOOKUPS.get((table.name, related.name)) if related else None
-        display = next((each for each in related.columns if each.body.get("pv")), None) if related else None
-        if title and display:
-            yield title, {"uidt": "Lookup", "fk_relation_column_id": link.id, "fk_lookup_column_id": display.id}
+        if minutes is not None and thing not in made.things:
+            body = {"title": title, "uidt": "Formula", "formula_raw": f"{{{minutes.title}}} * 60", "meta": display}
+            noco.send("POST", f"/api/v2/meta/tables/{table.id}/columns", body)
+            made.note(thing, title)
 
 
 def _titles(table: Table, tables: Mapping[str, Table]) -> dict[str, str]:

@@ -59,10 +59,6 @@ class _Lookup:
             (each for each in self.table.columns if each.link and each.options["fk_child_column_id"] == own.id), own
         )
 
-    def filtered(self, name: str) -> Column | None:
-        """Return the column that filters and sorts go by: of a foreign key itself, which costs no other table."""
-        return self.table.column(name) or self.column(name)
-
     def _target(self, column: Column) -> str:
         related = self.tables.get(column.options["fk_related_model_id"])
         return related.name if related else ""
@@ -218,17 +214,18 @@ def _is_plain(column: Column) -> bool:
 
 
 def _filters(place: _Place) -> None:
+    lookup = place.lookup
     wanted = [
         {"fk_column_id": column.id, "comparison_op": comparison, "value": value}
         for name, comparison, value in place.view.where
-        if (column := place.lookup.filtered(name)) is not None
+        if (column := lookup.table.column(name) if comparison.endswith("null") else lookup.column(name)) is not None
     ]
     _rewrite(place, "filters", wanted, {"logical_op": "and"})
 
 
 def _sorts(place: _Place) -> None:
     name = place.view.sort or ""
-    column = place.lookup.filtered(name.removeprefix("-"))
+    column = place.lookup.column(name.removeprefix("-"))
     direction = "desc" if name.startswith("-") else "asc"
     _rewrite(place, "sorts", [{"fk_column_id": column.id, "direction": direction}] if column else [], {})
 

@@ -15,7 +15,7 @@ from ibhelm_pipelines.local.storage import owner_url
 from ibhelm_pipelines.nocodb import base as bases
 from ibhelm_pipelines.nocodb import names
 from ibhelm_pipelines.nocodb.client import NocoDB
-from ibhelm_pipelines.nocodb.columns import add_columns, apply_columns
+from ibhelm_pipelines.nocodb.columns import add_durations, apply_columns
 from ibhelm_pipelines.nocodb.labels import TABLES, is_known
 from ibhelm_pipelines.nocodb.layout import lay_out
 from ibhelm_pipelines.nocodb.office import Made, read_office, read_table
@@ -142,7 +142,7 @@ def _dress(work: _Work, tables: Sequence[Table]) -> None:
         work.say(f"{at}/{len(tables)} {table.title}: {changes.changed} columns changed")
     by_id = {table.id: read_table(noco, table.id) for table in tables}
     for at, table in enumerate(by_id.values(), start=1):
-        add_columns(noco, table, by_id, made)
+        add_durations(noco, table, made)
         laid = lay_out(noco, read_table(noco, table.id), by_id, made)
         report.views += laid.changed
         report.made += laid.made

@@ -159,6 +159,13 @@ def test_no_table_or_column_lacks_a_german_name(office: Office) -> None:
     assert "Without a German name" not in office.set_up(office.desk.token).stdout
 
 
+def test_every_view_can_be_opened(office: Office) -> None:
+    for name in office.desk.tables:
+        for title, view in office.desk.views(name).items():
+            path = f"/api/v2/tables/{office.desk.tables[name]}/records?limit=3&viewId={view['id']}"
+            assert office.desk.ask("GET", path).ok, (name, title)
+
+
 def test_lists_show_live_files_with_names_of_what_they_belong_to_and_hide_ids(office: Office) -> None:
     shown = office.desk.records("files", "Alle Dateien")
     live = office.one("select count(*) from files where deleted_at is null")
