@@ -65,7 +65,7 @@ class Desk:
     """Somebody who signed in to a running NocoDB."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.url, self.port = url, int(url.rpartition(":")[2])
         reply = requests.post(f"{url}/api/v1/auth/user/signup", json=PERSON, timeout=TIMEOUT_SECONDS)
         self.token: str = reply.json()["token"]
         self.api_token: str = self.ok("POST", "/api/v1/tokens", {"description": "set-up"})["token"]

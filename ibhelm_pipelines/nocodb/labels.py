@@ -334,6 +334,8 @@ COLUMNS: Mapping[str, str] = {
     "project": "Projekt",
     "project_folder_id": "Projektordner Nr.",
     "project_id": "Projekt",
+    "document_type": "Art des Dokuments",
+    "project_name": "Projektname",
     "project_rule": "Projekt: Regel",
     "project_source": "Projekt: von",
     "projects": "Projekte",

@@ -173,12 +173,12 @@ def test_lists_show_live_files_with_names_of_what_they_belong_to_and_hide_ids(of
     fields = office.desk.ok("GET", f"/api/v3/meta/views/{office.desk.views('files')['Alle Dateien']['id']}/columns")
     visible = {column for column, stand in fields["fields"].items() if stand["show"]}
     columns = office.desk.columns("files")
-    assert {columns[title]["id"] for title in ("Datei", "Vorschau", "Projekt", "Notiz")} <= visible
+    assert {columns[title]["id"] for title in ("Datei", "Vorschau", "Projektname", "Notiz")} <= visible
     assert not {columns[title]["id"] for title in ("Nr.", "Pfad (Bytes)", "Inhalt Nr.")} & visible
     project = office.one(
         "select p.name from files f join projects p on p.id = f.project_id where f.id = %s", shown[0]["Nr."]
     )
-    assert shown[0]["Projekt"]["Projekt"] == project
+    assert shown[0]["Projektname"] == project
 
 
 def test_the_gallery_shows_previews(office: Office) -> None:
@@ -203,7 +203,9 @@ def test_what_somebody_writes_into_a_cell_survives_a_sync_and_a_backfill(office:
     assert desk.link("files", number, "Dokumentart", other).ok
     assert desk.ask("POST", f"/api/v2/tables/{desk.tables['tasks']}/links/{desk.columns('tasks')['Aufgabenart']['id']}"
                             f"/records/{task}", [{"Aufgabenart": "Mangel"}]).ok  # fmt: skip
+    assert desk.edit_cell("document_types", other, "Dokumentart", "Ganz anders").ok
     office.read_everything_again()
+    assert office.one("select document_type from files where id = %s", number) == "Ganz anders"
     assert office.rows("select note, document_type_id, document_type_source from files where id = %s", number) == [
         ("Bitte prüfen", other, "person")
     ]
