@@ -82,6 +82,7 @@ def link_items(
                 progress(f"{kind}s linked: {report.looked_at[kind]:,}")
         locations.drop_unused_locations(connection)
         stale.forget()
+        connection.execute(load_queries("register")["rename_links"])
         count_links(connection)
         report.counts = _counts(connection)
         report.seconds = time.monotonic() - begun

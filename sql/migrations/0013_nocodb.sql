@@ -24,7 +24,8 @@ comment on column public.conversations.state_label is 'state, in German';
 create index files_newest on public.files (modified_at desc nulls last) where deleted_at is null;
 create index emails_newest on public.emails (delivered_at desc nulls last) where deleted_at is null;
 
--- What a file belongs to, in words: NocoDB asks one query for each link that a list shows (100 rows with two links: a second), and none for these.
+-- What a file belongs to, in words: NocoDB asks one query for each link that a list shows (100 rows with two links: a second), and none for these. What is renamed
+-- later reaches them with the next run of the register.
 alter table public.files add column project_name text, add column document_type text;
 comment on column public.files.project_name is 'Name of the project, for lists; project_id is what counts';
 comment on column public.files.document_type is 'Name of the document type, for lists; document_type_id is what counts';
@@ -39,23 +40,6 @@ create trigger files_are_named before insert on public.files
     for each row when (num_nonnulls(new.project_id, new.document_type_id) > 0) execute function ops.name_links();
 create trigger files_are_named_anew before update of project_id, document_type_id on public.files
     for each row when ((old.project_id, old.document_type_id) is distinct from (new.project_id, new.document_type_id)) execute function ops.name_links();
-
--- With the owner's rights: the office may give a document type another name, but not write these columns.
-create function ops.rename_project() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-    update public.files set project_name = new.name where project_id = new.id;
-    return null;
-end $$;
-create trigger projects_are_renamed after update of name on public.projects
-    for each row when (old.name is distinct from new.name) execute function ops.rename_project();
-
-create function ops.rename_document_type() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
-begin
-    update public.files set document_type = new.name where document_type_id = new.id;
-    return null;
-end $$;
-create trigger document_types_are_renamed after update of name on public.document_types
-    for each row when (old.name is distinct from new.name) execute function ops.rename_document_type();
 
 update public.files f
 set project_name = (select p.name from public.projects p where p.id = f.project_id),

@@ -1,8 +1,8 @@
 -- Missive (ibhelm_pipelines/vendors/missive/): what is to be read, and how far it was.
 
--- name: try_lock_reading
+-- name: lock_reading
 -- For the session: one sweep at a time. It dies with its process.
-select pg_try_advisory_lock(hashtextextended('ibhelm missive read', 0))
+select pg_advisory_lock(hashtextextended('ibhelm missive read', 0))
 
 -- name: cursor
 select watermark, full_synced_at, scope from ops.sync_cursors where source = 'missive' and resource = %(resource)s

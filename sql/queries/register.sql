@@ -162,6 +162,15 @@ from stale_items s left join public.files f on %(item)s = 'file' and f.id = s.it
 where s.item_id = any(%(ids)s) order by s.item_id
 on conflict (item, item_id) do update set digest = excluded.digest, project_id = excluded.project_id, document_type_id = excluded.document_type_id
 
+-- name: rename_links
+-- Names of projects and kinds of documents stand at the files too, for lists; those that were renamed are written anew.
+update public.files f set project_name = n.project_name, document_type = n.document_type
+from (
+    select f.id, p.name as project_name, t.name as document_type
+    from public.files f left join public.projects p on p.id = f.project_id left join public.document_types t on t.id = f.document_type_id
+) as n
+where n.id = f.id and (f.project_name, f.document_type) is distinct from (n.project_name, n.document_type)
+
 -- name: forget_linked
 -- Of items that are gone for good.
 delete from ops.linked_items l

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import psycopg
+
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.live import tell
 from ibhelm_pipelines.db.queries import load_queries
@@ -45,6 +47,9 @@ __all__ = [
 
 YOUNG_DAYS = 14
 """Conversations so young are read again with every sweep of everything: what happens in comments tells nobody."""
+
+LOCK_WAIT = "3s"
+"""What a run that has just ended held is free within that, however busy Postgres is."""
 
 NO_MONTH = ""
 CONTENTS = "contents"
@@ -261,8 +266,15 @@ def _open(settings: Settings, *, first: bool = False) -> Iterator[tuple[Api, Sto
 
 
 def _require_alone(store: Store) -> None:
-    """Hold the lock of the one who sweeps until the connection ends."""
+    """Hold the lock of the one who sweeps until the connection ends.
+
+    Raises:
+        BusyError: somebody else sweeps.
+    """
     with translated_errors():
-        [(mine,)] = store.connection.execute(load_queries("missive")["try_lock_reading"]).fetchall()
-    if not mine:
-        raise BusyError("Another run is reading Missive.", next_step="It is tried again in a moment.")
+        try:
+            with store.connection.transaction():
+                store.connection.execute("select set_config('lock_timeout', %s, true)", [LOCK_WAIT])
+                store.connection.execute(load_queries("missive")["lock_reading"])
+        except psycopg.errors.LockNotAvailable as error:
+            raise BusyError("Another run is reading Missive.", next_step="It is tried again in a moment.") from error

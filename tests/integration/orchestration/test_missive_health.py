@@ -86,7 +86,7 @@ def test_lists_are_not_stale_while_somebody_reads_and_gets_on(office: Desk) -> N
     )
     assert set(office.answers()) == {"missive_stale"}, "a webhook's reading is none of the lists"
     with connect(office.settings.require_database_url(), application="test", autocommit=True) as another:
-        another.execute(load_queries("missive")["try_lock_reading"])
+        another.execute(load_queries("missive")["lock_reading"])
         assert office.answers() == {}
         office.age("31 minutes")
         assert set(office.answers()) == {"missive_stale"}, "it does not get on"

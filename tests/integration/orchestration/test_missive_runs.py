@@ -287,7 +287,7 @@ def test_schedules_are_quick_full_at_night_make_up_for_a_missing_night_and_do_no
 
 def test_a_sync_that_is_under_way_is_not_begun_twice_and_whoever_tries_is_told_so(office: Desk, tmp_path: Path) -> None:
     with connect(office.settings.require_database_url(), application="test", autocommit=True) as another:
-        another.execute(load_queries("missive")["try_lock_reading"])
+        another.execute(load_queries("missive")["lock_reading"])
         result = office.sync(report_path=str(tmp_path / "summary.json"))
     assert not result.success
     assert "Another run is reading Missive" in json.loads((tmp_path / "summary.json").read_text())["error"]

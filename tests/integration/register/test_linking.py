@@ -333,3 +333,17 @@ def test_every_link_says_why_it_is_there(desk: Desk, kita: int) -> None:
         ("task", "location", "tag"),
     ]
     assert all(rule and sure for _, _, rule, _, sure in found)
+
+
+def test_lists_show_what_a_project_and_a_kind_of_document_are_called_now(desk: Desk, kita: int) -> None:
+    file = desk.file(f"{KITA}/Rechnungen/Rechnung.pdf")
+    desk.link()
+    assert (desk.of_file(file, "project_name"), desk.of_file(file, "document_type")) == (
+        "2301 Kita Lindenhof",
+        "Rechnung",
+    )
+    desk.run("update projects set name = '2301 Kita Süd' where id = %s", kita)
+    with desk.as_office() as office:
+        office.execute("update document_types set name = 'Rechnungen' where name = 'Rechnung'")
+    desk.link()
+    assert (desk.of_file(file, "project_name"), desk.of_file(file, "document_type")) == ("2301 Kita Süd", "Rechnungen")
