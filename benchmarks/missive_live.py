@@ -25,7 +25,7 @@ import psycopg
 import requests
 from pydantic import SecretStr
 
-from ibhelm_pipelines.db.migrations import migrate
+from benchmarks._pipeline import pipeline_url
 from ibhelm_pipelines.demo.missive import actions
 from ibhelm_pipelines.demo.missive.server import MissiveSimulator
 from ibhelm_pipelines.demo.missive.writer import Writer
@@ -61,13 +61,12 @@ def main() -> None:
         server = EmbeddedPostgres(folder=folder / "postgres")
         server.start()
         try:
-            measure(missive, server.url(), folder, args.mails)
+            measure(missive, pipeline_url(server), folder, args.mails)
         finally:
             server.stop()
 
 
 def measure(missive: MissiveSimulator, database: str, folder: Path, mails: int) -> None:
-    migrate(database)
     settings = settings_of(missive, database, folder)
     sync(settings.model_copy(update={"missive_requests_per_15_minutes": PLENTY}))
     url, organization = f"http://127.0.0.1:{PORT}/webhooks/missive", next(iter(missive.office.tables["organizations"]))

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import psycopg
 
-from ibhelm_pipelines.db.migrations import migrate
+from benchmarks._pipeline import pipeline_url
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 
 PROJECTS = 200
@@ -43,7 +43,7 @@ report = link_items(settings) if sys.argv[1] == "all" else link_some(settings, "
 used = resource.getrusage(resource.RUSAGE_SELF)
 print(json.dumps({
     "seconds": time.perf_counter() - started, "cpu": used.ru_utime + used.ru_stime, "mib": used.ru_maxrss // 1024,
-    "items": report.seen.total(), "changed": report.changed,
+    "items": report.looked_at.total(), "changed": report.changed,
 }))
 """
 
@@ -59,14 +59,13 @@ def main() -> None:
         server = EmbeddedPostgres(folder=Path(name) / "postgres")
         server.start()
         try:
-            measure(server.url(), sizes)
+            measure(server.url(), pipeline_url(server), sizes)
         finally:
             server.stop()
 
 
-def measure(database: str, sizes: dict[str, int]) -> None:
-    migrate(database)
-    with psycopg.connect(database) as connection, psycopg.ClientCursor(connection) as cursor:
+def measure(owner: str, database: str, sizes: dict[str, int]) -> None:
+    with psycopg.connect(owner) as connection, psycopg.ClientCursor(connection) as cursor:
         cursor.execute(OFFICE.read_text(encoding="utf-8"), sizes | {"projects": PROJECTS})
     for what, how in (("first linking", "all"), ("nothing changed", "all"), ("one file", "one")):
         reference = read(database)

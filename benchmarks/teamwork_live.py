@@ -23,7 +23,7 @@ import psycopg
 import requests
 from pydantic import SecretStr
 
-from ibhelm_pipelines.db.migrations import migrate
+from benchmarks._pipeline import pipeline_url
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
@@ -57,13 +57,12 @@ def main() -> None:
         server = EmbeddedPostgres(folder=folder / "postgres")
         server.start()
         try:
-            measure(teamwork, server.url(), folder, args.changes)
+            measure(teamwork, pipeline_url(server), folder, args.changes)
         finally:
             server.stop()
 
 
 def measure(teamwork: TeamworkSimulator, database: str, folder: Path, changes: int) -> None:
-    migrate(database)
     settings = settings_of(teamwork, database, folder)
     sync(settings.model_copy(update={"teamwork_requests_per_minute": 1_000_000}))
     url = f"http://127.0.0.1:{PORT}/webhooks/teamwork"

@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.register import locations
 from ibhelm_pipelines.register.counting import count_links
 from ibhelm_pipelines.register.judging import BATCH, Judge
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.register.deciding import Decision
     from ibhelm_pipelines.register.writing import ItemKind, Link
     from ibhelm_pipelines.settings import Settings
+
+
+PIPELINE = "ibhelm_pipeline"
 
 
 @dataclass(kw_only=True)
@@ -64,7 +68,7 @@ def link_items(
         progress: told what is being done.
 
     Raises:
-        ConfigurationError: a rule cannot be used.
+        ConfigurationError: a rule cannot be used, or the role is not the pipeline's.
         DatabaseUnavailableError: Postgres does not answer.
     """
     begun = time.monotonic()
@@ -95,7 +99,7 @@ def link_some(settings: Settings, kind: ItemKind, ids: Sequence[int]) -> LinkRep
     """Link these items as they are now, with what is known of projects and buildings.
 
     Raises:
-        ConfigurationError: a rule cannot be used.
+        ConfigurationError: a rule cannot be used, or the role is not the pipeline's.
         DatabaseUnavailableError: Postgres does not answer.
     """
     report = LinkReport()
@@ -125,7 +129,20 @@ def _connected(settings: Settings) -> Iterator[Connection]:
         translated_errors(),
         connect(settings.require_database_url(), application="register", autocommit=True) as connection,
     ):
+        _require_pipeline(connection)
         yield connection
+
+
+def _require_pipeline(connection: Connection) -> None:
+    """Refuse every other role: what it writes is taken for what a person decided, and would stay for ever."""
+    row = connection.execute("select current_user").fetchone()
+    if row != (PIPELINE,):
+        raise ConfigurationError(
+            f"Links are only written as the role {PIPELINE}, not as {row and row[0]}: everybody else is taken for a"
+            " person, whose decisions stay.",
+            next_step=f"Write the URL of {PIPELINE} into IBHELM_DATABASE_URL; that of the owner belongs into"
+            " IBHELM_OWNER_DATABASE_URL.",
+        )
 
 
 class _Register:

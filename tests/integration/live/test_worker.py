@@ -8,9 +8,12 @@ import sys
 import threading
 import time
 
+import databases
 import pytest
+from conftest import PIPELINE, PIPELINE_PASSWORD
 from live_desk import WORKER, Desk, Workers, becomes, item
 from nas_tree import Nas
+from psycopg import sql
 from pydantic import SecretStr
 
 from ibhelm_pipelines.db.migrations import migrate
@@ -164,7 +167,10 @@ def test_a_restart_of_postgres_costs_nothing(
     private_postgres: EmbeddedPostgres, settings: Settings, tmp_path: object, workers: Workers
 ) -> None:
     migrate(private_postgres.url())
-    settings = settings.model_copy(update={"database_url": SecretStr(private_postgres.url())})
+    login = sql.SQL("alter role {} login password {}")
+    databases.run(private_postgres, login.format(sql.Identifier(PIPELINE), sql.Literal(PIPELINE_PASSWORD)))
+    url = private_postgres.url(user=PIPELINE, password=PIPELINE_PASSWORD)
+    settings = settings.model_copy(update={"database_url": SecretStr(url)})
     workers.settings = settings
     desk, nas = Desk(settings), Nas(settings)
     workers.start(2)

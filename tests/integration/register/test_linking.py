@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import psycopg
 import pytest
+from pydantic import SecretStr
 from register_desk import Desk
 
+from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.register.linking import link_items
 from ibhelm_pipelines.settings import Settings
 
@@ -347,3 +349,14 @@ def test_lists_show_what_a_project_and_a_kind_of_document_are_called_now(desk: D
         office.execute("update document_types set name = 'Rechnungen' where name = 'Rechnung'")
     desk.link()
     assert (desk.of_file(file, "project_name"), desk.of_file(file, "document_type")) == ("2301 Kita Süd", "Rechnungen")
+
+
+def test_another_role_than_the_pipelines_links_nothing_because_it_would_decide_for_people(
+    desk: Desk, kita: int, owner_database_url: str
+) -> None:
+    desk.task(kita, "KGR 434")
+    as_owner = desk.settings.model_copy(update={"database_url": SecretStr(owner_database_url)})
+    with pytest.raises(ConfigurationError, match="ibhelm_pipeline"):
+        link_items(as_owner)
+    assert desk.run("select count(*) from task_cost_groups") == [(0,)]
+    assert desk.run("select count(*) from link_decisions") == [(0,)]
