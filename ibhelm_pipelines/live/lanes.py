@@ -101,8 +101,8 @@ def work_on_nas(tools: Tools, inbox: Inbox, batch: Batch) -> None:
 
 
 def work_on_contents(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
-    """Preview, text and original of these contents, or of all of a folder; and what their files belong to, before by
-    their names and afterwards by their text, too.
+    """Preview, text and original of these contents, or of all of a folder; and what their files belong to: of single
+    ones at once by their names, and of all afterwards by their text, too.
 
     What the steps leave open for a passing reason is written down by themselves and found by the next scan.
 
@@ -112,7 +112,6 @@ def work_on_contents(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
     steps = tools.steps()
     if batch.work == "folder":
         folder = batch.items[0].folder or batch.items[0].label
-        link_files_of(tools.settings, folder)
         reports = [steps.run(step, folders=[folder], tell=True) for step in LIVE_ORDER]
         link_files_of(tools.settings, folder)
     else:

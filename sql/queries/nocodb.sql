@@ -14,15 +14,9 @@ left join lateral (
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'v', 'p')
 order by c.relname, a.attnum;
 
--- name: role_exists
-select exists (select from pg_roles where rolname = %(role)s);
-
 -- name: made
 select thing, value from ops.nocodb_made where base_id = %(base)s;
 
 -- name: note_made
 insert into ops.nocodb_made (base_id, thing, value) values (%(base)s, %(thing)s, %(value)s)
 on conflict (base_id, thing) do update set value = excluded.value, made_at = now();
-
--- name: forget_made
-delete from ops.nocodb_made where base_id = %(base)s and thing = %(thing)s;
