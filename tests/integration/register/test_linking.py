@@ -360,3 +360,11 @@ def test_another_role_than_the_pipelines_links_nothing_because_it_would_decide_f
         link_items(as_owner)
     assert desk.run("select count(*) from task_cost_groups") == [(0,)]
     assert desk.run("select count(*) from link_decisions") == [(0,)]
+
+
+def test_a_building_that_is_written_in_several_ways_is_one_and_is_called_as_most_call_it(desk: Desk, kita: int) -> None:
+    tasks = [desk.task(kita, "O-Geb. 3"), desk.task(kita, "O-Gebäude 3 / EG")]
+    desk.file(f"{KITA}/05_Fotos/O-Geb. 3/a.jpg")
+    desk.link()
+    assert desk.places("task", tasks[0]) == ["2301 Kita Lindenhof: Geb. 3"]
+    assert desk.places("task", tasks[1]) == ["2301 Kita Lindenhof: Geb. 3 / EG"]
