@@ -1,0 +1,1 @@
+"""Finds files, mails, comments and tasks by words, names and meaning."""
