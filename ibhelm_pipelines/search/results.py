@@ -101,3 +101,61 @@ class Results:
     problems: tuple[str, ...]
     without_vectors: str | None
     took_ms: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """What a file was at a time; `until` is None of what it is now."""
+
+    path: str
+    size_bytes: int | None
+    since: dt.datetime
+    until: dt.datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """What an item belongs to, and why.
+
+    Attributes:
+        target: project, document_type, cost_group or location.
+        because: the rule that decided, in the office's words.
+    """
+
+    target: str
+    label: str
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neighbour:
+    """Another document beside it: of the same folder, conversation or task."""
+
+    document_id: int
+    kind: DocumentKind
+    title: str
+    occurred_at: dt.datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class Detail:
+    """All that there is to say about one document.
+
+    Attributes:
+        hit: as a search would show it, without snippets.
+        body: its text, capped, with form feeds between pages.
+        size_bytes: of a file.
+        people: name and part (writer, recipient, assignee, owner), in German.
+        copies: paths of other live files with the same content.
+        neighbours: newest first, at most 50.
+    """
+
+    hit: Hit
+    body: str
+    size_bytes: int | None
+    language: str | None
+    people: tuple[tuple[str, str], ...]
+    versions: tuple[Version, ...]
+    links: tuple[Link, ...]
+    copies: tuple[str, ...]
+    neighbours: tuple[Neighbour, ...]
