@@ -23,12 +23,12 @@ from starlette.routing import Route
 from ibhelm_pipelines.db.connect import Pool, open_pool
 from ibhelm_pipelines.db.heartbeat import INTERVAL_SECONDS, Heartbeat
 from ibhelm_pipelines.errors import DatabaseUnavailableError
-from ibhelm_pipelines.live.rate_limit import RateLimit
 from ibhelm_pipelines.live.webhook_counts import Counts
 from ibhelm_pipelines.live.webhook_formats import FORMATS, Format, is_signed
 from ibhelm_pipelines.live.webhook_store import Storing, answers, delete_old, in_thread
 from ibhelm_pipelines.local.http_server import graceful_signals, listening, new_server
 from ibhelm_pipelines.local.ports import HOST
+from ibhelm_pipelines.local.rate_limit import RateLimit
 
 if TYPE_CHECKING:
     import socket

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ibhelm_pipelines.live.rate_limit import RateLimit
 from ibhelm_pipelines.live.webhook_formats import FORMATS, is_signed, read_missive, read_teamwork
+from ibhelm_pipelines.local.rate_limit import RateLimit
 
 TASK_V2 = {
     "eventCreator": {"id": 7, "firstName": "Ada"},
