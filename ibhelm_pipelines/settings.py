@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from ibhelm_pipelines.errors import ConfigurationError
@@ -28,6 +28,7 @@ DEFAULT_IGNORED_FOLDERS = ("@eaDir", "#recycle", "@tmp", "#snapshot", ".Synology
 DEFAULT_IGNORED_FILES = ("Thumbs.db", "~$*", "*.tmp", "*.partial", "*.dwl", "*.dwl2")
 
 SHORTEST_WEB_SECRET = 32
+SHORTEST_PASSWORD = 12
 
 SplitByComma = Annotated[tuple[str, ...], NoDecode]
 """A tuple that is written as one comma-separated line in the environment."""
@@ -102,13 +103,31 @@ class Settings(BaseSettings):
         8020,
         ge=0,
         le=65535,
-        description="Port of the gateway to previews and downloads on 127.0.0.1; 0 takes a free one",
+        description="Port of the search page and the gateway to previews and downloads on 127.0.0.1; 0 takes a free one",
     )
     web_url: str | None = Field(
-        None, description="Address of the gateway as browsers reach it; default http://127.0.0.1:PORT"
+        None,
+        description="Address of the search page and the gateway as browsers reach it; default http://127.0.0.1:PORT",
     )
     web_secret: SecretStr | None = Field(
-        None, description="Signs links to previews and downloads, at least 32 characters; `ibhelm up` makes one"
+        None,
+        description="Signs links to previews and downloads, and sessions, at least 32 characters; `ibhelm up` makes one",
+    )
+    web_user: str = Field("admin", min_length=1, description="Name of the office's one account of the search page")
+    web_password: SecretStr | None = Field(
+        None, description="Its password, at least 12 characters; `ibhelm up` makes one; without it the page is off"
+    )
+    oidc_issuer: str | None = Field(
+        None, description="OpenID Connect: the issuer by which people sign in, instead of the one account"
+    )
+    oidc_client_id: str | None = Field(None, description="Our client id there")
+    oidc_client_secret: SecretStr | None = Field(None, description="Our client secret there")
+    oidc_allowed_domains: SplitByComma | None = Field(
+        None,
+        description="Domains of verified addresses that may sign in, or `any` (all whom the issuer lets in); must be said",
+    )
+    api_token: SecretStr | None = Field(
+        None, description="Bearer token with which scripts use the JSON API, at least 32 characters"
     )
     teamwork_url: str | None = Field(None, description="Address of Teamwork, such as https://office.teamwork.com")
     teamwork_token: SecretStr | None = Field(None, description="API key of a Teamwork user who sees every project")
@@ -154,17 +173,19 @@ class Settings(BaseSettings):
         "teamwork_excluded_projects",
         "teamwork_excluded_companies",
         "missive_allowed",
+        "oidc_allowed_domains",
         mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
-    @field_validator("web_secret")
+    @field_validator("web_secret", "api_token", "web_password")
     @classmethod
-    def _long(cls, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and len(value.get_secret_value()) < SHORTEST_WEB_SECRET:
-            raise ValueError(f"it has fewer than {SHORTEST_WEB_SECRET} characters, so links could be forged")
+    def _long(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        shortest = SHORTEST_PASSWORD if info.field_name == "web_password" else SHORTEST_WEB_SECRET
+        if value is not None and len(value.get_secret_value()) < shortest:
+            raise ValueError(f"it has fewer than {shortest} characters, so it could be guessed")
         return value
 
     @field_validator("nas_root", "state_dir")
@@ -187,7 +208,7 @@ class Settings(BaseSettings):
 
     @property
     def web_address(self) -> str:
-        """The gateway's address as browsers reach it, without a slash at its end."""
+        """The search page's and the gateway's address as browsers reach it, without a slash at its end."""
         return (self.web_url or f"http://127.0.0.1:{self.web_port}").rstrip("/")
 
     def require_database_url(self) -> str:

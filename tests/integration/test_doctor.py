@@ -242,5 +242,5 @@ def test_a_secret_that_could_be_guessed_is_refused_without_being_shown(monkeypat
     status, output = _doctor()
     assert status == 1
     assert "IBHELM_WEB_SECRET: " in output
-    assert "has fewer than 32 characters, so links could be forged" in output
+    assert "has fewer than 32 characters, so it could be guessed" in output
     assert "far too short" not in output
