@@ -46,7 +46,7 @@ comment on column search.documents.context is 'Where it stands, as people read i
 comment on column search.documents.body is 'Its text, capped (search/documents.py), with page marks (form feed between pages)';
 comment on column search.documents.names is 'Folded: title, path, addresses, numbers; found by any part of it, trigrams';
 comment on column search.documents.words is 'Made by search/analysis.py: labels A title, B names and context, C own text, D quoted text and signatures';
-comment on column search.documents.text_key is 'Which chunks are its: copies with the same title and text share them. Empty where there is no text';
+comment on column search.documents.text_key is 'Which chunks are its: copies with the same title and text share them. Empty where neither text nor title says anything';
 comment on column search.documents.cost_groups is 'Numbers (DIN 276), as linked; a search for 430 asks for 430 to 439';
 comment on column search.documents.person_ids is 'Who wrote, got, does or owns it: public.persons';
 comment on column search.documents.occurred_at is 'When it was written, sent or changed last';
@@ -86,12 +86,13 @@ create table search.chunks (
     ordinal integer not null,
     page integer,
     start_at integer not null check (start_at >= 0),
-    length integer not null check (length > 0),
+    length integer not null check (length >= 0),
     embedding halfvec not null,
     primary key (model_id, text_key, ordinal)
 ) partition by list (model_id);
 comment on table search.chunks is 'Parts of texts and their vectors, a partition for each model, which has its HNSW index';
 comment on column search.chunks.page is 'On which page it begins, from 1; empty where the text has no pages';
+comment on column search.chunks.length is 'In characters; 0: it is the title alone, of what has no text';
 comment on column search.chunks.start_at is 'Where it begins in search.documents.body, in characters from 0';
 
 create table search.saved_searches (
