@@ -88,6 +88,13 @@ class Settings(BaseSettings):
     content_memory_mb: int = Field(1024, ge=256, description="Largest address space of one worker process, MiB")
     text_max_chars: int = Field(5_000_000, ge=1000, description="Characters of text that are kept of one file")
 
+    embedding_model: str = Field(
+        "light",
+        min_length=1,
+        description="Model of the search by meaning: light, or a sentence-transformers model: its folder, or its name"
+        " if it is in this machine's Hugging Face cache",
+    )
+
     watch_mode: Literal["auto", "inotify", "poll"] = Field(
         "auto",
         description="How changes are noticed: by the kernel's word, by looking again and again; auto: by the mount",
