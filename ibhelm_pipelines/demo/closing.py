@@ -13,6 +13,7 @@ from rich.text import Text
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.demo.linked import print_linked
+from ibhelm_pipelines.local.entrance import sign_in_hint
 from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.postgres import find_binaries
 from ibhelm_pipelines.local.records import WEBSERVER, recorded
@@ -136,6 +137,7 @@ def _places(settings: Settings) -> list[tuple[str, str]]:
         ("Postgres", f'{ask} "{files}"'),
         *([("Teamwork", f'{ask} "{tasks}"')] if is_teamwork_connected(settings) else []),
         *([("Missive", f'{ask} "{mails}"')] if is_missive_connected(settings) else []),
+        ("Search", f"{settings.web_address}/ {sign_in_hint(settings)}"),
         ("Files", f"{settings.web_address}: previews and downloads, by the links in files and email_attachments"),
         ("S3", f"{settings.s3_endpoint}, bucket {settings.s3_bucket}: originals/<hash>, thumbnails/<hash>.webp"),
     ]

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from ibhelm_pipelines.db import migrations
 from ibhelm_pipelines.local.doctor import examine, list_settings
+from ibhelm_pipelines.local.entrance import sign_in_hint
 from ibhelm_pipelines.local.process import start_process, tail
 from ibhelm_pipelines.local.records import (
     WEBHOOKS,
@@ -127,6 +128,7 @@ def _show_addresses(settings: Settings) -> None:
     table.add_row("Dagster UI", f"http://127.0.0.1:{ports.get(WEBSERVER)}")
     if WEBHOOKS in ports:
         table.add_row("Webhooks", f"http://127.0.0.1:{ports[WEBHOOKS]}/webhooks/...")
+    table.add_row("Search page", f"{settings.web_address}/ {sign_in_hint(settings)}")
     table.add_row("Previews and downloads", settings.web_address)
     table.add_row("Postgres", without_password(settings.require_database_url()))
     table.add_row("S3", f"{settings.require_s3_endpoint()}/{settings.s3_bucket}")

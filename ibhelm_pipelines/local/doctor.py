@@ -17,6 +17,7 @@ from ibhelm_pipelines.alerts.heartbeat_urls import heartbeat_urls
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.migrations import pending
 from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
+from ibhelm_pipelines.local.entrance import Closed, entrance, sign_in_hint
 from ibhelm_pipelines.local.ports import HOST, is_free
 from ibhelm_pipelines.local.records import supervisor_process
 from ibhelm_pipelines.local.state import prepare_state_folder
@@ -98,6 +99,7 @@ def examine(
     yield from _share(settings)
     yield from _services(settings, storage)
     yield _found("Previews and downloads", _links, settings)
+    yield _found("Search page", _search_page, settings)
     for name, look in vendors.items():
         yield _found(name, look, settings)
     yield _found("Alerts", _alerts, settings)
@@ -237,6 +239,16 @@ def _links(settings: Settings) -> str:
             next_step="Set IBHELM_WEB_URL to the address at which browsers reach it; its log is web-gateway.log.",
         ) from error
     return settings.web_address
+
+
+def _search_page(settings: Settings) -> str:
+    """Say where the page is, and that nobody can sign in where that is so."""
+    way = entrance(settings)
+    if not isinstance(way, Closed):
+        return f"{settings.web_address}/ {sign_in_hint(settings)}"
+    if settings.oidc_issuer is None and supervisor_process(settings.state_dir) is None:
+        return "off here: no IBHELM_WEB_PASSWORD is known; `ibhelm up` makes one, `ibhelm web` elsewhere needs it"
+    raise ConfigurationError(way.problem, next_step=way.next_step)
 
 
 def _alerts(settings: Settings) -> str:

@@ -57,7 +57,7 @@ TITLES = {
     WATCHER: "Watcher",
     WORKER: "Worker",
     WEBHOOKS: "Webhook receiver",
-    WEB: "Web gateway",
+    WEB: "Web: search, previews",
 }
 
 
@@ -267,7 +267,7 @@ def _processes(settings: Settings) -> list[ServiceStatus]:
         record, port = processes.get(name, (None, None))
         alive = record is not None and record.alive()
         problem = "" if alive else f"not running; see {log_file(settings.state_dir, name)}"
-        where = f"http://{HOST}:{port}" if port and name == WEBSERVER else f"{HOST}:{port}" if port else ""
+        where = f"http://{HOST}:{port}" if port and name in (WEBSERVER, WEB) else f"{HOST}:{port}" if port else ""
         found.append(ServiceStatus(name=TITLES[name], running=alive, where=where, problem=problem))
     return found if not all(status.running for status in found) else [*found, _dagster_health(processes[WEBSERVER][1])]
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 DATABASE = "ibhelm"
 LINKS = "web"
+SIGN_IN = "web_password"
 LOGIN_ROLES = ("ibhelm_pipeline", "ibhelm_nocodb", "ibhelm_reader")
 
 
@@ -105,14 +106,16 @@ class Storage:
             self.postgres.stop()
 
     def write_addresses(self, *, web_port: int) -> None:
-        """Write which share this is, the gateway's address and secret, and the addresses and passwords of the embedded
-        services, as shell lines: for the commands of other terminals, psql, NocoDB, scripts.
+        """Write which share this is, address, secret and password of the search page and the gateway, and addresses
+        and passwords of the embedded services, as shell lines: for commands of other terminals, psql, NocoDB, scripts.
         """
         variables: dict[str, str] = {}
         if self.configured.web_url is None:
             variables["IBHELM_WEB_URL"] = f"http://{HOST}:{web_port}"
         if self.configured.web_secret is None:
             variables["IBHELM_WEB_SECRET"] = self._secrets[LINKS]
+        if self.configured.web_password is None and self.configured.oidc_issuer is None:
+            variables["IBHELM_WEB_PASSWORD"] = self._secrets[SIGN_IN]
         if self.configured.nas_root is not None:
             variables |= {
                 "IBHELM_NAS_ROOT": str(self.configured.nas_root),
@@ -148,7 +151,7 @@ class Storage:
 
     @property
     def _secrets(self) -> dict[str, str]:
-        return read_or_make_secrets(self.configured.state_dir / "secrets.json", (*LOGIN_ROLES, LINKS))
+        return read_or_make_secrets(self.configured.state_dir / "secrets.json", (*LOGIN_ROLES, LINKS, SIGN_IN))
 
     def _role_url(self, server: EmbeddedPostgres, role: str) -> str:
         return server.url(DATABASE, user=role, password=self._secrets[role])

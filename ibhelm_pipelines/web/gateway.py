@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.objects.store import original_key, thumbnail_key
+from ibhelm_pipelines.web.answers import Sent
 from ibhelm_pipelines.web.headers import SAFETY, describe
 from ibhelm_pipelines.web.ranges import Stretch, stretch_of
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
 
     from starlette.requests import Request
-    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
     from ibhelm_pipelines.objects.links import Kind, Signer
     from ibhelm_pipelines.objects.store import ObjectStore, OpenObject, StoredObject
@@ -205,7 +206,7 @@ class _Told:
         self._application, self._count = application, count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started, sent = time.perf_counter(), _Sent(send)
+        started, sent = time.perf_counter(), Sent(send, SAFETY)
         told: Told = {}
         scope[_TOLD] = told
         with suppress(_BrokenOffError):  # uvicorn closes the connection of an answer that does not come to its end
@@ -216,24 +217,6 @@ class _Told:
             numbers = {"status": sent.status, "bytes": sent.bytes, "complete": sent.complete, "seconds": seconds}
             log = structlog.get_logger()
             (log.warning if "problem" in told else log.info)("request", method=scope["method"], **told, **numbers)
-
-
-class _Sent:
-    """What was sent to the client."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.status, self.bytes, self.complete = 0, 0, False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-            safety = [(name.lower().encode(), value.encode()) for name, value in SAFETY.items()]
-            message["headers"] = [*message["headers"], *safety]
-        await self._send(message)
-        if message["type"] == "http.response.body":
-            self.bytes += len(message.get("body", b""))
-            self.complete = not message.get("more_body", False)
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

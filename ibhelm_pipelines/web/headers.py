@@ -7,7 +7,7 @@ which name it is saved and nothing else. Only kinds that cannot run are shown in
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.objects.links import Kind
@@ -67,3 +67,26 @@ def _disposition(kind: str, file_name: str) -> str:
     name = name[:MAX_NAME_CHARS] or "download"
     plain = "".join(c if c.isascii() and c != '"' else "_" for c in name)
     return f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='', errors='replace')}"
+
+
+def page_headers(web_address: str) -> dict[str, str]:
+    """Return what every page says, unlike previews and downloads: nothing of others, and no script or style but our
+    files.
+
+    Args:
+        web_address: at which previews are shown; a page may be opened under another name of this machine.
+    """
+    parts = urlsplit(web_address)
+    policy = (
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; form-action 'self'; "
+        f"img-src 'self' {parts.scheme}://{parts.netloc}; base-uri 'none'; frame-ancestors 'none'"
+    )
+    said = {
+        "Content-Security-Policy": policy,
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",  # the address of a page holds what was searched for
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cache-Control": "no-store",
+    }
+    return {**said, "Strict-Transport-Security": "max-age=31536000"} if parts.scheme == "https" else said

@@ -1,0 +1,111 @@
+"""The search as pages and the API ask it: in threads of its own, so that previews go on while many search.
+
+Invariant: nobody waits in a line without end: who asks too often, or comes when too many wait already, is told so.
+Query texts are kept nowhere: what somebody looks for is nobody else's business.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+from starlette.exceptions import HTTPException
+
+from ibhelm_pipelines.local.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+
+    from ibhelm_pipelines.search.finding import Finder
+    from ibhelm_pipelines.search.results import Detail, Hit, Results
+
+SEARCHERS = 8
+"""Searches at the same moment; each takes a connection and, for its vector, a core."""
+
+MAX_WAITING = 32
+ASKED_PER_SECOND, ASKED_AT_ONCE = 10, 60
+"""By one session: people who type get suggestions and hits with every pause."""
+
+LONGEST_QUERY = 2000
+LARGEST_ID = 2**63 - 1
+
+TOO_LONG = "Die Anfrage ist zu lang; höchstens {most} Zeichen."
+TOO_OFTEN = "Zu viele Anfragen auf einmal. Bitte in {seconds} Sekunden noch einmal versuchen."
+CROWDED = "Gerade suchen zu viele gleichzeitig. Bitte gleich noch einmal versuchen."
+UNKNOWN = "Dieses Dokument gibt es nicht, oder nicht mehr."
+
+_Result = TypeVar("_Result")
+
+
+class Desk:
+    """Answers searches.
+
+    Args:
+        finder: does the work, and waits for Postgres.
+    """
+
+    def __init__(self, finder: Finder) -> None:
+        self._finder = finder
+        self._threads = anyio.CapacityLimiter(SEARCHERS)
+        self._limit = RateLimit(per_second=ASKED_PER_SECOND, burst=ASKED_AT_ONCE, max_clients=10_000)
+        self.asked = 0
+
+    async def search(
+        self, request: Request, text: str, *, limit: int = 20, cursor: str | None = None, facets: bool = True
+    ) -> Results:
+        """Return what is found.
+
+        Raises:
+            HTTPException: 422, 429 or 503, with a sentence.
+            DatabaseUnavailableError: Postgres does not answer.
+        """
+        _check_length(text)
+        search = partial(self._finder.search, text, limit=limit, cursor=cursor, facets=facets)
+        return await self._ask(request, search)
+
+    async def detail(self, request: Request, document_id: int) -> Detail:
+        """Return all that there is to say about one document; raises as `search`, and 404."""
+        found = await self._ask(request, partial(self._finder.detail, _known(document_id)))
+        if found is None:
+            raise HTTPException(404, UNKNOWN)
+        return found
+
+    async def similar(self, request: Request, document_id: int, *, limit: int = 10) -> tuple[Hit, ...]:
+        """Return what is like one document; raises as `search`."""
+        return await self._ask(request, partial(self._finder.similar, _known(document_id), limit=limit))
+
+    async def completions(self, request: Request, beginning: str) -> tuple[str, ...]:
+        """Return how what was typed may go on; raises as `search`."""
+        _check_length(beginning)
+        return await self._ask(request, partial(self._finder.completions, beginning))
+
+    async def run(self, work: Callable[[], _Result]) -> _Result:
+        """Do something else that waits for Postgres.
+
+        Raises:
+            HTTPException: 503; too many wait already.
+        """
+        if self._threads.statistics().tasks_waiting >= MAX_WAITING:
+            raise HTTPException(503, CROWDED, {"Retry-After": "2"})
+        return await anyio.to_thread.run_sync(work, limiter=self._threads)
+
+    async def _ask(self, request: Request, work: Callable[[], _Result]) -> _Result:
+        if seconds := self._limit.wait_seconds(request.state.visitor.key):
+            raise HTTPException(429, TOO_OFTEN.format(seconds=seconds), {"Retry-After": str(seconds)})
+        self.asked += 1
+        return await self.run(work)
+
+
+def _check_length(text: str) -> None:
+    if len(text) > LONGEST_QUERY:
+        raise HTTPException(422, TOO_LONG.format(most=f"{LONGEST_QUERY:,}".replace(",", ".")))
+
+
+def _known(document_id: int) -> int:
+    """Return an id that Postgres can hold; no document has another one."""
+    if document_id > LARGEST_ID:
+        raise HTTPException(404, UNKNOWN)
+    return document_id
