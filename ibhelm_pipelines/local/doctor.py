@@ -16,6 +16,7 @@ from ibhelm_pipelines.alerts.delivery import check_addresses
 from ibhelm_pipelines.alerts.heartbeat_urls import heartbeat_urls
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.migrations import pending
+from ibhelm_pipelines.db.reader import connect_as_reader, may_beyond_reading
 from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
 from ibhelm_pipelines.local.entrance import Closed, entrance, sign_in_hint
 from ibhelm_pipelines.local.ports import HOST, is_free
@@ -191,6 +192,7 @@ def _services(settings: Settings, storage: Storage) -> Iterator[Finding]:
     """Ask the services that should answer: those of others always, the embedded ones while the stack is up."""
     if storage.postgres is None or storage.postgres.running():
         yield _found("Postgres", _database, settings)
+        yield _found("Reader of the database", _reader, settings)
     else:
         yield Finding(subject="Postgres", fact="embedded, not running; `ibhelm up` starts it")
     if storage.s3 is None or storage.s3.running():
@@ -208,6 +210,20 @@ def _database(settings: Settings) -> str:
             f"The database lacks {len(missing)} migrations ({missing[0]} ...).", next_step="Run `ibhelm migrate`."
         )
     return without_password(url)
+
+
+def _reader(settings: Settings) -> str:
+    """Say whether the role as which assistants ask may do no more than read."""
+    if settings.reader_database_url is None:
+        return "none; IBHELM_READER_DATABASE_URL is not set, so assistants (`ibhelm mcp`) cannot ask in SQL"
+    with connect_as_reader(settings, application="doctor") as connection:
+        excess = [each.what for each in may_beyond_reading(connection)]
+    if excess:
+        raise ConfigurationError(
+            f"The role of IBHELM_READER_DATABASE_URL, as which assistants ask, {', '.join(excess)}.",
+            next_step="Let a superuser run sql/migrations/0020_reader.sql in this database; it may be run again.",
+        )
+    return without_password(settings.reader_database_url.get_secret_value())
 
 
 def _object_store(settings: Settings) -> str:
