@@ -1,0 +1,205 @@
+"""What somebody can do who has the password of `ibhelm_reader`, outside of all code of ours: everything is tried.
+
+That it reads all of public and writes no table, test_nocodb_rights.py tries; here is what Postgres lets everybody do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import databases
+import psycopg
+import pytest
+from psycopg import sql
+from pydantic import SecretStr
+from reader_desk import READER, reader_url, unbound_reader
+
+from ibhelm_pipelines.db.migrations import migrate, read_migrations
+from ibhelm_pipelines.db.reader import connect_as_reader, may_beyond_reading
+from ibhelm_pipelines.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ibhelm_pipelines.local.postgres import EmbeddedPostgres
+
+
+ATTACKS = (
+    # waits, and locks of the pipeline's
+    "select pg_sleep(0)",
+    "select pg_sleep_for('0 s')",
+    "select pg_sleep_until(now())",
+    "select pg_advisory_lock(1)",
+    "select pg_advisory_lock_shared(727001, 0)",
+    "select pg_advisory_xact_lock(1)",
+    "select pg_advisory_xact_lock_shared(1)",
+    "select pg_try_advisory_lock(1)",
+    "select pg_try_advisory_lock_shared(1)",
+    "select pg_try_advisory_xact_lock(1)",
+    "select pg_try_advisory_xact_lock_shared(1)",
+    "begin; lock table public.files in access share mode; lock table public.files in row exclusive mode",
+    "select * from public.files for share",
+    # rows that are not in tables
+    "select lo_create(0)",
+    "select lo_creat(-1)",
+    "select lo_from_bytea(0, 'x')",
+    "select lo_put(1, 0, 'x')",
+    "select lo_unlink(1)",
+    "select lo_open(1, 131072)",
+    "select lowrite(0, 'x')",
+    "select lo_import('/etc/passwd')",
+    "create temp table mine (n int)",
+    "select * into temp mine from public.files",
+    "create function pg_temp.mine() returns int language sql return 1",
+    "create table public.mine (n int)",
+    "create table search.mine (n int)",
+    "create view public.mine as select 1",
+    "create schema mine",
+    # code, and the server
+    "do $$ begin end $$",
+    "create function public.mine() returns int language sql return 1",
+    "create extension dblink",
+    "copy public.files to program 'true'",
+    "copy (select 1) to '/tmp/mine'",
+    "copy public.document_types from stdin",
+    "select pg_read_file('/etc/passwd')",
+    "select pg_ls_dir('.')",
+    "select pg_stat_file('.')",
+    "select pg_reload_conf()",
+    "select pg_switch_wal()",
+    "select pg_logical_emit_message(false, 'x', 'x')",
+    "select pg_create_physical_replication_slot('mine')",
+    "select pg_notify('ibhelm_inbox', 'x')",
+    "select pg_cancel_backend(pg_backend_pid())",
+    "select pg_terminate_backend(0)",
+    "select pg_export_snapshot()",
+    "alter system set fsync = off",
+    "set temp_file_limit = -1",
+    "alter role ibhelm_reader set temp_file_limit = -1",
+    # others
+    "select * from pg_authid",
+    "select * from pg_shadow",
+    "select * from pg_user_mappings, pg_hba_file_rules",
+    "select * from ops.raw_records",
+    "select * from search.documents",
+    "select search.matches(null, '{}', 0, 1)",
+    "select * from pg_statistic",
+    "set role ibhelm_pipeline",
+    "set role ibhelm_owner",
+    "set session authorization ibhelm_pipeline",
+    "alter role ibhelm_reader superuser",
+    "alter role ibhelm_reader connection limit 200",
+    "create role mine",
+    "grant ibhelm_pipeline to ibhelm_reader",
+    "select query_to_xml('select pg_sleep(0)', true, true, '')",
+    "select * from ts_stat('select words from search.documents')",
+)
+
+EXCESSES = (
+    ("grant insert on public.document_types to ibhelm_reader", "may write"),
+    ("grant update (note) on public.files to ibhelm_reader", "may write"),
+    ("grant usage on schema ops to ibhelm_reader", "sees how the platform runs (schema ops)"),
+    ("grant usage on schema search to ibhelm_reader", "sees what the search keeps (schema search)"),
+    ("grant create on schema public to ibhelm_reader", "may make tables"),
+    ("grant execute on function pg_sleep(double precision) to public", "may sleep"),
+    ("grant execute on function pg_advisory_lock(bigint) to public", "may take the locks of the pipeline"),
+    ("grant execute on function lo_create(oid) to public", "may make large objects"),
+    ("grant execute on function pg_logical_emit_message(boolean, text, text, boolean) to public",
+     "may fill the write-ahead log"),
+    ("grant usage on language plpgsql to public", "may run blocks of code"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def migrated_url(postgres: EmbeddedPostgres) -> Iterator[str]:
+    """A database as an installation has it: copies lack the rights to the database itself."""
+    databases.create(postgres, "test_reader_rights", template="template0")
+    migrate(postgres.url("test_reader_rights"))
+    yield postgres.url("test_reader_rights")
+    databases.drop(postgres, "test_reader_rights")
+
+
+def _reader_settings(owner_url: str) -> Settings:
+    return Settings(_env_file=None, reader_database_url=SecretStr(reader_url(owner_url)))
+
+
+def _excess(owner_url: str) -> list[str]:
+    with connect_as_reader(_reader_settings(owner_url), application="test") as connection:
+        return [each.what for each in may_beyond_reading(connection)]
+
+
+def test_what_postgres_lets_everybody_do_a_reader_may_not(migrated_url: str) -> None:
+    done = []
+    for attack in ATTACKS:
+        with unbound_reader(migrated_url) as connection:
+            try:
+                connection.execute(attack.encode())
+            except psycopg.errors.InsufficientPrivilege:
+                continue
+            except psycopg.Error as error:
+                done.append((attack, str(error)))
+            else:
+                done.append((attack, "no error"))
+    assert done == []
+
+
+def test_no_overload_of_what_is_refused_was_forgotten(migrated_url: str) -> None:
+    query = """select oid::regprocedure::text from pg_proc where has_function_privilege(oid, 'execute')
+               and proname ~ '^(pg_sleep|pg_.*advisory|lo_|lowrite|loread|pg_notify|pg_logical_emit)'"""
+    with unbound_reader(migrated_url) as connection:
+        assert connection.execute(query).fetchall() == []
+
+
+def test_a_reader_is_limited_before_it_says_anything(migrated_url: str) -> None:
+    with psycopg.connect(reader_url(migrated_url)) as connection:
+        for name, value in {
+            "default_transaction_read_only": "on",
+            "statement_timeout": "30s",
+            "lock_timeout": "2s",
+            "idle_in_transaction_session_timeout": "30s",
+            "temp_file_limit": "512MB",
+            "max_parallel_workers_per_gather": "0",
+        }.items():
+            assert connection.execute(f"show {name}".encode()).fetchone() == (value,)
+        limit = connection.execute("select rolconnlimit from pg_roles where rolname = %s", [READER]).fetchone()
+    assert limit == (20,)
+
+
+def test_a_reader_sees_no_query_of_others(migrated_url: str) -> None:
+    secret = "select 'a secret of another session'"
+    with psycopg.connect(migrated_url) as other, unbound_reader(migrated_url) as connection:
+        other.execute(secret.encode())
+        query = "select query from pg_stat_activity where pid = %s"
+        assert connection.execute(query, [other.info.backend_pid]).fetchone() == ("<insufficient privilege>",)
+
+
+def test_the_pipeline_may_what_a_reader_may_not(migrated_url: str) -> None:
+    with psycopg.connect(migrated_url) as connection:
+        connection.execute("set role ibhelm_pipeline")
+        connection.execute("create temp table mine (n int)")
+        connection.execute("select pg_advisory_lock(1), pg_try_advisory_xact_lock(2), pg_notify('ibhelm_inbox', '')")
+
+
+def test_every_right_too_many_is_found(migrated_url: str) -> None:
+    for statement, what in EXCESSES:
+        with psycopg.connect(migrated_url) as connection:
+            connection.execute(statement.encode())
+            connection.execute("set local role ibhelm_reader")
+            assert what in {each.what for each in may_beyond_reading(connection)}, statement
+            connection.rollback()
+    assert _excess(migrated_url) == []
+
+
+def test_the_pipelines_role_is_no_reader(settings: Settings) -> None:
+    with psycopg.connect(settings.require_database_url()) as connection:
+        assert {"may write", "sees how the platform runs (schema ops)"} <= {
+            each.what for each in may_beyond_reading(connection) if each.is_grave
+        }
+
+
+def test_a_copy_of_a_database_is_not_what_it_was_until_the_migration_runs_again(owner_database_url: str) -> None:
+    assert _excess(owner_database_url) == ["may make temporary tables"]
+    [migration] = [each for each in read_migrations() if each.name == "0020_reader"]
+    with psycopg.connect(owner_database_url) as connection:
+        connection.execute(sql.SQL(migration.sql))  # type: ignore[arg-type]
+    assert _excess(owner_database_url) == []
