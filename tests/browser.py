@@ -21,6 +21,16 @@ if TYPE_CHECKING:
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PATIENCE_SECONDS = 90
+KEYS = {
+    "Enter": (13, "\r"),
+    "Tab": (9, ""),
+    "Escape": (27, ""),
+    "ArrowLeft": (37, ""),
+    "ArrowUp": (38, ""),
+    "ArrowRight": (39, ""),
+    "ArrowDown": (40, ""),
+}
+"""Windows' number of a key, and what it types."""
 
 
 class Page:
@@ -79,12 +89,26 @@ class Page:
             buttons = {} if kind == "mouseMoved" else {"button": "left", "clickCount": count}
             self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, **buttons)
 
-    def press(self, key: str) -> None:
-        for kind in ("keyDown", "keyUp"):
-            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=13)
+    def press(self, key: str, *, shift: bool = False) -> None:
+        """Press a key as a keyboard does: a letter is typed, too, and Enter follows a link."""
+        code, text = KEYS.get(key, (ord(key[0].upper()), key))
+        held = {"key": key, "code": key, "windowsVirtualKeyCode": code, "modifiers": 8 if shift else 0}
+        self._call("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **held)
+        self._call("Input.dispatchKeyEvent", type="keyUp", **held)
 
     def type(self, text: str) -> None:
         self._call("Input.insertText", text=text)
+
+    def look(self, *, width: int = 1280, height: int = 800, is_dark: bool = False) -> None:
+        """Be a screen of this size, a phone where it is narrow, with the machine set to dark or light."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+        preference = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[preference])
+
+    def without_scripts(self) -> None:
+        """Run no script of any page from now on."""
+        self._call("Emulation.setScriptExecutionDisabled", value=True)
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))

@@ -34,7 +34,7 @@ FOLDER_SCHEMES = frozenset({"smb", "file"})
 TURNING = frozenset(
     "\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
-"""Signs that turn the direction of writing, or cannot be seen: `Rechnung\u202efdp.exe` is read as a PDF."""
+"""Signs that turn the direction of writing, so that `exe.fdp` is read as a PDF, or that nobody sees."""
 
 _UNITS = ("Byte", "kB", "MB", "GB", "TB")
 
