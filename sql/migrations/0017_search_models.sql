@@ -1,0 +1,99 @@
+-- Vectors (ibhelm_pipelines/search/embedding.py): what came of each text with each model, a partition of search.chunks for each model, and the change from one to the
+-- next. The pipeline may not create tables, so the functions below do it for it, and nothing else.
+
+create table search.embedded_texts (
+    model_id smallint not null references search.models (id),
+    text_key uuid not null,
+    state text not null check (state in ('ok', 'empty', 'failed')),
+    chunks integer not null default 0 check (chunks >= 0),
+    reason text,
+    attempts integer not null default 1 check (attempts >= 1),
+    finished_at timestamptz not null default now(),
+    primary key (model_id, text_key),
+    check ((state = 'ok') = (chunks > 0)),
+    check (state = 'ok' or reason is not null)  -- whatever is not ok says why
+);
+create index embedded_texts_text on search.embedded_texts (text_key);
+create index embedded_texts_finished on search.embedded_texts (model_id, finished_at);
+create index embedded_texts_failed on search.embedded_texts (model_id) where state = 'failed';
+comment on table search.embedded_texts is 'What came of each text with each model. What is missing is what has no row here; written in one transaction with the chunks';
+comment on column search.embedded_texts.state is 'ok; empty: nothing in it is worth a vector; failed: see reason, tried again after a day';
+comment on column search.embedded_texts.chunks is 'How many rows search.chunks has of it';
+
+alter table search.models add column retired_at timestamptz;
+alter table search.models add check ((state = 'retired') = (retired_at is not null));
+comment on column search.models.name is 'As IBHELM_EMBEDDING_MODEL names it';
+comment on column search.models.version is 'Of the weights, and after a slash that of search/chunking.py: vectors of another one cannot be compared';
+
+-- Its index is there from the beginning and grows with the rows. Building it afterwards is two to three times as fast, but locks out whoever deletes a document meanwhile
+-- (drop_chunks below), for half an hour; and computing the vectors takes longer than either.
+create function search.create_partition(model smallint, dimensions integer) returns void language plpgsql set search_path = '' as $$
+begin
+    execute format('create table search.%I partition of search.chunks (check (public.vector_dims(embedding) = %s)) for values in (%s)', 'chunks_' || model, dimensions, model);
+    execute format('create index %I on search.%I using hnsw ((embedding::public.halfvec(%s)) public.halfvec_cosine_ops) with (m = 16, ef_construction = 64)',
+                   'chunks_' || model || '_vectors', 'chunks_' || model, dimensions);
+end $$;
+revoke execute on function search.create_partition from public;
+
+-- Retires every model but the one that serves and the wanted one, and gives the wanted one its partition. The first model ever serves from its first chunk.
+create function search.want_model(wanted_name text, wanted_version text, wanted_dimensions integer) returns smallint
+language plpgsql security definer set search_path = '' as $$
+declare
+    wanted search.models;
+    serves boolean;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('ibhelm models', 0));
+    select * into wanted from search.models where (name, version) = (wanted_name, wanted_version);
+    serves := not exists (select from search.models where state = 'serving');
+    update search.models set state = 'retired', retired_at = now() where state = 'building' and id is distinct from wanted.id;
+    if wanted.state in ('serving', 'building') then
+        return wanted.id;
+    end if;
+    if wanted.id is null then
+        insert into search.models (name, version, dimensions) values (wanted_name, wanted_version, wanted_dimensions) returning * into wanted;
+    else
+        perform search.drop_partition(wanted.id);
+    end if;
+    update search.models set state = case when serves then 'serving' else 'building' end, serving_since = case when serves then now() end, retired_at = null,
+                             created_at = now(), dimensions = wanted_dimensions
+    where id = wanted.id;
+    perform search.create_partition(wanted.id, wanted_dimensions);
+    return wanted.id;
+end $$;
+comment on function search.want_model is 'Makes room for the vectors of a model and returns its id';
+
+create function search.drop_partition(model smallint) returns void language plpgsql set search_path = '' as $$
+begin
+    execute format('drop table if exists search.%I', 'chunks_' || model);
+    delete from search.embedded_texts where model_id = model;
+end $$;
+revoke execute on function search.drop_partition from public;
+
+-- Not at once: a search that has just read which model serves still finds its vectors.
+create function search.drop_retired_models() returns integer language plpgsql security definer set search_path = '' as $$
+declare
+    model smallint;
+    dropped integer := 0;
+begin
+    perform pg_advisory_xact_lock(hashtextextended('ibhelm models', 0));
+    for model in select id from search.models
+                 where state = 'retired' and retired_at < now() - interval '1 minute' and to_regclass('search.chunks_' || id) is not null loop
+        perform search.drop_partition(model);
+        dropped := dropped + 1;
+    end loop;
+    return dropped;
+end $$;
+comment on function search.drop_retired_models is 'Drops the vectors of models that were replaced more than a minute ago, and returns of how many';
+
+revoke execute on function search.want_model, search.drop_retired_models from public;
+grant execute on function search.want_model, search.drop_retired_models to ibhelm_pipeline;
+
+-- A text that no document has any more goes with its vectors and with what came of it, of all models.
+create or replace function search.drop_chunks() returns trigger language plpgsql security definer set search_path = '' as $$
+begin
+    if not exists (select from search.documents where text_key = old.text_key) then
+        delete from search.chunks where text_key = old.text_key;
+        delete from search.embedded_texts where text_key = old.text_key;
+    end if;
+    return null;
+end $$;
