@@ -36,6 +36,8 @@ COMMANDS = {
     "missive-webhooks": "ibhelm_pipelines.cli_vendors:missive_webhooks",
     "rules": "ibhelm_pipelines.cli_register:rules_command",
     "forget": "ibhelm_pipelines.cli_privacy:forget_command",
+    "search": "ibhelm_pipelines.cli_search:search_command",
+    "mcp": "ibhelm_pipelines.cli_mcp:mcp_command",
     "nocodb-setup": "ibhelm_pipelines.cli_nocodb:nocodb_setup_command",
 }
 

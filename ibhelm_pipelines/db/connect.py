@@ -32,6 +32,7 @@ SESSION_OPTIONS = " ".join(
     }.items()
 )
 CONNECT_TIMEOUT_SECONDS = 10
+POOL_WAIT_SECONDS = 30.0
 RECONNECT_SECONDS = 3.0
 """A pool doubles its pauses between attempts until it gives up; the next who asks for a connection starts afresh.
 
@@ -91,8 +92,17 @@ def connect(url: str, *, application: str, autocommit: bool = False) -> Connecti
 
 
 @contextmanager
-def open_pool(url: str, *, application: str, max_size: int = 4) -> Iterator[Pool]:
-    """Open a pool for the length of the block; connections are checked before they are lent."""
+def open_pool(
+    url: str, *, application: str, max_size: int = 4, wait_seconds: float = POOL_WAIT_SECONDS
+) -> Iterator[Pool]:
+    """Open a pool for the length of the block; connections are checked before they are lent.
+
+    Args:
+        url: a libpq connection URL.
+        application: what the connections are for.
+        max_size: most connections at the same moment.
+        wait_seconds: who gets none within this time is told that Postgres does not answer.
+    """
     session = _session(url, application)
     conninfo = session.pop("conninfo")
     with ConnectionPool(
@@ -103,5 +113,6 @@ def open_pool(url: str, *, application: str, max_size: int = 4) -> Iterator[Pool
         open=True,
         check=ConnectionPool.check_connection,
         reconnect_timeout=RECONNECT_SECONDS,
+        timeout=wait_seconds,
     ) as pool:
         yield pool

@@ -38,7 +38,7 @@ class Hit:
         cost_groups: label such as `434 Kälteanlagen`.
         preview_url: signed link to a picture; None where there is none.
         url: where to open it: download of a file, task in Teamwork, conversation in Missive.
-        folder_url: `smb://` link that opens a file's folder; None for all else, and where no address of the share is set.
+        folder_url: `smb://` link that opens a file's folder (IBHELM_NAS_URL); None of all else.
         score: what it was ranked by; comparable within one search only.
         ranks: place in each lane that found it, from 1.
         because: why it is here, in German, for people.

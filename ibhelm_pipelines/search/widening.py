@@ -1,0 +1,184 @@
+"""From what was typed to what is asked.
+
+Rare words count for more; words that nobody wrote are taken for misspelt or for beginnings; and where too little has
+all words, fewer of them suffice.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from difflib import SequenceMatcher
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.folding import folded
+from ibhelm_pipelines.search.analysis import as_written, tokens
+from ibhelm_pipelines.search.query import Phrase, Word, tsquery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from ibhelm_pipelines.db.connect import Connection
+    from ibhelm_pipelines.search.query import Alternative, Clause, Query
+
+MIN_LIKENESS = 0.72
+"""Of a word that is taken for a misspelling of another one (difflib's ratio): one letter in four, about."""
+
+LIKE_WORDS = 3
+BEGUN_WORDS = 8
+MIN_WORD = 4
+"""Shorter words resemble too many others."""
+MIN_BEGINNING = 3
+RAREST = 4
+"""Where not all words are needed, so many of the rarest must be there in pairs."""
+
+MIN_PART = 3
+"""Shorter parts of names stand everywhere, and no trigram index knows them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What search.hits is asked.
+
+    Attributes:
+        query: with the lexemes of other spellings added, so that they are marked in passages.
+        steps: queries that ask for less and less.
+        terms: of each clause, and how much it says.
+        parts: of names that must be in them; empty where the words suffice.
+        spellings: by a word as typed, how it is written by others.
+    """
+
+    query: Query
+    steps: tuple[str, ...]
+    terms: tuple[str, ...]
+    weights: tuple[float, ...]
+    parts: tuple[str, ...]
+    spellings: dict[str, str]
+
+
+def widen(connection: Connection, query: Query) -> Asked:
+    """Return what to ask for a query.
+
+    Args:
+        connection: to ask how frequent words are, and which ones resemble those that nobody wrote.
+        query: as it was typed.
+    """
+    widening = _Widening(connection, query)
+    clauses = tuple(tuple(widening.widened(each) for each in clause) for clause in query.clauses)
+    wide = replace(query, clauses=clauses)
+    terms = tuple(_term(wide, clause) for clause in clauses)
+    weights = tuple(map(widening.weight, clauses))
+    return Asked(
+        query=wide,
+        steps=tuple(_steps(terms, weights, wide)),
+        terms=terms,
+        weights=weights,
+        parts=widening.parts(),
+        spellings=widening.spellings,
+    )
+
+
+class _Widening:
+    """What is known of the words of a query."""
+
+    def __init__(self, connection: Connection, query: Query) -> None:
+        self._connection, self._sql = connection, load_queries("search")
+        self._words = [word for clause in query.clauses for each in clause for word in _words_of(each)]
+        self._frequencies = self._count(self._words)
+        self._last = _last_word(query)
+        self._typed = query.plain
+        [(self._documents,)] = connection.execute(self._sql["documents_in_all"]).fetchall()
+        self.spellings: dict[str, str] = {}
+
+    def widened(self, each: Alternative) -> Alternative:
+        """Return a word that nobody wrote with the lexemes of what was meant."""
+        if isinstance(each, Phrase) or self._frequency(each):
+            return each
+        others = self._begun(each) if each == self._last else []
+        if not others:
+            others = self._alike(as_written(each.text))
+            if others:
+                self.spellings[each.text] = others[0]
+        meant = [token.lexemes[0] for other in others for token in tokens(other) if token.lexemes]
+        return replace(each, lexemes=tuple(dict.fromkeys([*each.lexemes, *meant])))
+
+    def weight(self, clause: Clause) -> float:
+        """Return the inverse document frequency of a clause: the more documents have it, the less it says."""
+        words = [word for each in clause[:1] for word in _words_of(each)]
+        counts = self._count(words)
+        frequency = min(sum(counts.get(lexeme, 0) for lexeme in word.lexemes) for word in words) if words else 0
+        return math.log(1 + self._documents / (1 + min(frequency, self._documents)))
+
+    def parts(self) -> tuple[str, ...]:
+        """Return parts of names to look for: where a word is none that anybody wrote, or is a number of sorts."""
+        parts = tuple(part for part in folded(self._typed).split() if len(part) >= MIN_PART)
+        has_digits = any(character.isdigit() for part in parts for character in part)
+        is_unknown = any(not self._frequency(word) for word in self._words if word.lexemes)
+        return parts if has_digits or is_unknown else ()
+
+    def _frequency(self, word: Word) -> int:
+        return max((self._frequencies.get(lexeme, 0) for lexeme in word.lexemes), default=0)
+
+    def _count(self, words: Iterable[Word]) -> dict[str, int]:
+        lexemes = sorted({lexeme for word in words for lexeme in word.lexemes})
+        return dict(self._connection.execute(self._sql["frequencies"], {"lexemes": lexemes}).fetchall())
+
+    def _begun(self, word: Word) -> list[str]:
+        beginning = as_written(word.text)
+        if len(beginning) < MIN_BEGINNING:
+            return []
+        values = {"beginning": beginning, "limit": BEGUN_WORDS}
+        return [other for other, _ in self._connection.execute(self._sql["beginning_words"], values)]
+
+    def _alike(self, word: str) -> list[str]:
+        """Return words that somebody wrote and that differ in a letter or two, the likest first; none for numbers."""
+        if len(word) < MIN_WORD or not word.isalpha():
+            return []
+        rows = self._connection.execute(self._sql["similar_words"], {"word": word}).fetchall()
+        alike = [(SequenceMatcher(None, word, other, autojunk=False).ratio(), count, other) for other, count in rows]
+        return [other for ratio, _, other in sorted(alike, reverse=True) if ratio >= MIN_LIKENESS][:LIKE_WORDS]
+
+
+def _steps(terms: Sequence[str], weights: Sequence[float], query: Query) -> Iterator[str]:
+    """Yield what is asked, step by step while there is too little: all words, all but one, pairs of rare ones, any."""
+    without = tsquery(replace(query, clauses=()), all_words=True)
+    if not terms:
+        if without:
+            yield without
+        return
+    rarest = [terms[at] for at in sorted(range(len(terms)), key=lambda at: -weights[at])[:RAREST]]
+    wanted = [_all(terms)]
+    if len(terms) > 2:
+        wanted.append(_any([_all([*terms[:at], *terms[at + 1 :]]) for at in range(len(terms))]))
+    if len(terms) > 3:
+        wanted.append(_any([_all(pair) for pair in combinations(rarest, 2)]))
+    if len(terms) > 1:
+        wanted.append(_any(rarest))
+    for step in wanted:
+        yield f"{step} & {without}" if without else step
+
+
+def _term(query: Query, clause: Clause) -> str:
+    return tsquery(replace(query, clauses=(clause,), excluded=()), all_words=True) or ""
+
+
+def _all(terms: Sequence[str]) -> str:
+    return "(" + " & ".join(terms) + ")"
+
+
+def _any(terms: Sequence[str]) -> str:
+    return "(" + " | ".join(terms) + ")"
+
+
+def _last_word(query: Query) -> Word | None:
+    """Return the word that may still be being typed."""
+    if not query.clauses:
+        return None
+    last = query.clauses[-1][0]
+    return last if isinstance(last, Word) and query.text.endswith(last.text) else None
+
+
+def _words_of(each: Alternative) -> tuple[Word, ...]:
+    return each.words if isinstance(each, Phrase) else (each,)

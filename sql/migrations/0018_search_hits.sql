@@ -1,0 +1,207 @@
+-- What a search finds (ibhelm_pipelines/search/finding.py): up to three lists (words, parts of names, meaning), each ranked by itself, joined by their ranks (RRF).
+-- Words and conditions are put into dynamic SQL as quoted literals, so that each search is planned for its own words and its own conditions.
+
+-- Titles apart: of a word that is everywhere, those documents come first that are called by it.
+alter table search.documents add column title_words tsvector generated always as (ts_filter(words, '{a}')) stored;
+create index documents_title_words on search.documents using gin (title_words) with (fastupdate = off);
+comment on column search.documents.title_words is 'What of words is in the title';
+
+-- Conditions on documents as SQL. Keys: kinds, extensions, languages (text), project_ids, company_ids, cost_groups, location_ids, person_ids, type_ids (numbers),
+-- folders (parts of names, folded), periods (ranges of timestamps), since and until (timestamps, until is not included); each with `not_` before it for what must not be.
+create function search.condition(filters jsonb, newest bigint) returns text language plpgsql stable set search_path = '' as $$
+declare
+    condition text := case when newest is null then 'true' else format('d.id <= %s', newest) end;
+    wanted record;
+    asked text;
+begin
+    for wanted in select key, starts_with(key, 'not_') as is_excluded, regexp_replace(key, '^not_', '') as name, value
+                  from jsonb_each(filters) loop
+        asked := case wanted.name
+            when 'kinds' then format('d.kind = any(%L::text[])', search.texts(wanted.value))
+            when 'extensions' then format('d.extension = any(%L::text[])', search.texts(wanted.value))
+            when 'languages' then format('d.language = any(%L::text[])', search.texts(wanted.value))
+            when 'type_ids' then format('d.document_type_id = any(%L::bigint[])', search.texts(wanted.value))
+            when 'project_ids' then format('d.project_ids && %L::bigint[]', search.texts(wanted.value))
+            when 'company_ids' then format('d.company_ids && %L::bigint[]', search.texts(wanted.value))
+            when 'cost_groups' then format('d.cost_groups && %L::integer[]', search.texts(wanted.value))
+            when 'location_ids' then format('d.location_ids && %L::bigint[]', search.texts(wanted.value))
+            when 'person_ids' then format('d.person_ids && %L::bigint[]', search.texts(wanted.value))
+            when 'folders' then format('d.names like any(%L::text[])', search.parts(wanted.value))
+            when 'periods' then format('d.occurred_at <@ any(%L::tstzrange[])', search.texts(wanted.value))
+            when 'since' then format('d.occurred_at >= %L::timestamptz', wanted.value #>> '{}')
+            when 'until' then format('d.occurred_at < %L::timestamptz', wanted.value #>> '{}')
+        end;
+        if asked is null then
+            raise exception 'There is no condition `%`.', wanted.key;
+        end if;
+        condition := condition || case when wanted.is_excluded then format(' and (%s) is not true', asked) else ' and ' || asked end;
+    end loop;
+    return condition;
+end $$;
+
+create function search.texts(list jsonb) returns text[] language sql immutable set search_path = '' as $$
+    select coalesce(array_agg(value), '{}') from jsonb_array_elements_text(list) as value
+$$;
+
+-- Patterns for LIKE that find these parts, whatever signs they hold.
+create function search.parts(list jsonb) returns text[] language sql immutable set search_path = '' as $$
+    select coalesce(array_agg('%' || regexp_replace(value, '([\\%_])', '\\\1', 'g') || '%'), '{}') from jsonb_array_elements_text(list) as value
+$$;
+
+-- Documents by their words. `steps` are queries that ask for less and less; the next one is asked only while there are fewer than `enough` documents.
+-- Of each the newest are ranked: by how much each term says (`weights`), in how important a place it stands, and how close together they are.
+create function search.by_words(steps tsquery[], terms tsquery[], weights real[], condition text, enough integer)
+    returns table (document_id bigint, score real) language plpgsql stable set search_path = public set work_mem = '64MB' as $$
+#variable_conflict use_column
+declare
+    step tsquery;
+    level integer := 0;
+    found bigint[] := '{}';
+    more bigint[];
+begin
+    foreach step in array steps loop
+        execute format($sql$
+            select array_agg(id) from (
+                (select d.id from search.documents d where d.title_words @@ %1$L::tsquery and %2$s order by d.occurred_at desc, d.id desc limit 1000)
+                union
+                (select d.id from search.documents d where d.words @@ %1$L::tsquery and %2$s order by d.occurred_at desc, d.id desc limit 1500)
+            ) as f
+        $sql$, step, condition) into more;
+        more := coalesce(more, '{}');
+        return query
+            select c.id,
+                   -- Whoever meets a stricter step stands before all others.
+                   ((cardinality(steps) - level) * 100 + r.score)::real
+            from (select d.id, d.words || ''::tsvector as words from search.documents d
+                  where d.id = any(more) and not d.id = any(found) offset 0) as c
+            cross join lateral (
+                select (sum(weight * ts_rank('{0.05, 0.2, 0.4, 1.0}', c.words, term)) / nullif(sum(weight), 0)
+                       + 0.3 * ts_rank_cd('{0.05, 0.2, 0.4, 1.0}', c.words, step, 32))::real as score
+                from unnest(terms, weights) as t (term, weight)
+            ) as r;
+        found := found || more;
+        level := level + 1;
+        exit when cardinality(found) >= enough;
+    end loop;
+end $$;
+
+-- Documents by parts of their names: every part must be in it; ranked by how well the names match what was typed.
+create function search.by_names(parts text[], typed text, condition text)
+    returns table (document_id bigint, score real) language plpgsql stable set search_path = public as $$
+#variable_conflict use_column
+begin
+    return query execute format($sql$
+        select c.id, word_similarity(%2$L, c.names) + similarity(%2$L, lower(c.title)) as score
+        from (select d.id, d.names, d.title from search.documents d where d.names like all(%1$L::text[]) and %3$s
+              order by d.occurred_at desc, d.id desc limit 500) as c
+    $sql$, search.parts(to_jsonb(parts)), typed, condition);
+end $$;
+
+-- Documents by the meaning of their parts: the best chunk of each. Below `exact_below` chunks that meet the condition every one is compared; above it the index
+-- is asked, which then goes on until enough of them meet it.
+create function search.by_vectors(vector halfvec, model smallint, condition text, most integer, exact_below integer)
+    returns table (document_id bigint, distance double precision, ordinal integer) language plpgsql stable set search_path = public as $$
+#variable_conflict use_column
+declare
+    dimensions constant integer := vector_dims(vector);
+    chunks bigint;
+    nearest text;
+begin
+    if condition <> 'true' then
+        execute format('select count(*) from (select from search.documents d join search.chunks c on c.text_key = d.text_key
+                                              where c.model_id = %s and %s limit %s) as f', model, condition, exact_below) into chunks;
+    end if;
+    perform set_config('hnsw.ef_search', '100', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
+            set_config('hnsw.max_scan_tuples', '40000', true), set_config('hnsw.scan_mem_multiplier', '4', true);
+    if chunks < exact_below then
+        nearest := format($sql$
+            select c.text_key, c.ordinal, c.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) as distance
+            from (select distinct d.text_key from search.documents d where d.text_key is not null and %3$s offset 0) as w
+            join search.chunks c on c.text_key = w.text_key and c.model_id = %4$s
+            order by distance limit %5$s
+        $sql$, dimensions, vector, condition, model, most);
+    else
+        nearest := format($sql$
+            select c.text_key, c.ordinal, c.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) as distance
+            from search.chunks c
+            where c.model_id = %4$s and (%3$L = 'true' or exists (select from search.documents d where d.text_key = c.text_key and %3$s))
+            order by c.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) limit %5$s
+        $sql$, dimensions, vector, condition, model, most);
+    end if;
+    return query execute format($sql$
+        select d.id, n.distance, n.ordinal
+        from (select distinct on (text_key) * from (%1$s) as all_chunks order by text_key, distance, ordinal) as n
+        join search.documents d on d.text_key = n.text_key and %2$s
+    $sql$, nearest, condition);
+end $$;
+
+-- All that is found, best first. A list that is null is not asked: steps, parts, vector.
+create function search.hits(
+    steps tsquery[], terms tsquery[], weights real[], parts text[], typed text, vector halfvec, model smallint, filters jsonb, newest bigint,
+    words_weight real default 1, names_weight real default 0.5, vectors_weight real default 1, enough integer default 60, exact_below integer default 20000,
+    most_chunks integer default 200)
+    returns table (document_id bigint, score double precision, words_rank bigint, names_rank bigint, vectors_rank bigint, ordinal integer)
+    language plpgsql stable set search_path = public as $$
+#variable_conflict use_column
+declare
+    condition constant text := search.condition(filters, newest);
+begin
+    if steps is null and parts is null and vector is null then
+        return query execute format('select d.id, 0::float8, null::bigint, null::bigint, null::bigint, null::integer from search.documents d where %s
+                                     order by d.occurred_at desc, d.id desc limit 1000', condition);
+        return;
+    end if;
+    return query
+        with w as (
+            select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place
+            from search.by_words(steps, terms, weights, condition, enough) as f where steps is not null
+        ), n as (
+            select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place
+            from search.by_names(parts, typed, condition) as f where parts is not null
+        ), v as (
+            select f.document_id, rank() over (order by f.distance) as place, f.ordinal
+            from search.by_vectors(vector, model, condition, most_chunks, exact_below) as f where vector is not null
+        )
+        select document_id,
+               coalesce(words_weight / (60.0 + w.place), 0) + coalesce(names_weight / (60.0 + n.place), 0) + coalesce(vectors_weight / (60.0 + v.place), 0),
+               w.place, n.place, v.place, v.ordinal
+        from w full join n using (document_id) full join v using (document_id)
+        order by 2 desc, 1 desc
+        limit 1000;
+end $$;
+comment on function search.hits is 'What a search finds, best first: by words, by parts of names, by meaning, joined by their ranks';
+
+-- Which documents meet a query and the conditions: up to a limit, for how many there are and for facets. Without a query those that meet the conditions.
+create function search.matches(query tsquery, filters jsonb, newest bigint, most integer) returns bigint[] language plpgsql stable
+    set search_path = public set work_mem = '64MB' as $$
+declare
+    found bigint[];
+begin
+    execute format('select array_agg(id) from (select d.id from search.documents d where %s and %s limit %s) as f',
+                   case when query is null then 'true' else format('d.words @@ %L::tsquery', query) end, search.condition(filters, newest), most) into found;
+    return coalesce(found, '{}');
+end $$;
+
+-- Texts that mean most nearly the same as a document's beginning.
+create function search.nearest_to(document_id bigint, model smallint, most integer) returns table (text_key uuid, distance double precision, ordinal integer)
+    language plpgsql stable set search_path = public as $$
+#variable_conflict use_column
+declare
+    own uuid;
+    vector halfvec;
+begin
+    select d.text_key, c.embedding into own, vector
+    from search.documents d join search.chunks c on c.text_key = d.text_key and c.model_id = nearest_to.model
+    where d.id = nearest_to.document_id order by c.ordinal limit 1;
+    if vector is null then
+        return;
+    end if;
+    perform set_config('hnsw.ef_search', '100', true), set_config('hnsw.iterative_scan', 'relaxed_order', true);
+    return query execute format($sql$
+        select distinct on (n.text_key) n.text_key, n.distance, n.ordinal from (
+            select c.text_key, c.ordinal, c.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) as distance
+            from search.chunks c where c.model_id = %3$s and c.text_key <> %4$L
+            order by c.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) limit %5$s
+        ) as n order by n.text_key, n.distance
+    $sql$, vector_dims(vector), vector, model, own, most);
+end $$;
