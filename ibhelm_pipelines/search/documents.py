@@ -122,6 +122,7 @@ def _connected(settings: Settings) -> Iterator[Connection]:
         translated_errors(),
         connect(settings.require_database_url(), application="search", autocommit=True) as connection,
     ):
+        connection.execute(load_queries("search_documents")["use_memory"])
         yield connection
 
 
@@ -138,7 +139,7 @@ class _Indexer:
         self._connection.execute(self._sql["drop_found"])
         self._run("find", kind, values, condition=self._sql["of_all" if ids is None else "of_these"])
         self._connection.execute(self._sql["index_found"])
-        self._drop_dead(kind, values)
+        self._drop_dead(kind)
         for batch in self._batches():
             self._index_batch(kind, batch)
             yield
@@ -200,8 +201,8 @@ class _Indexer:
         self._report.changed += row[0] if row else 0
         self._count()
 
-    def _drop_dead(self, kind: DocumentKind, values: dict[str, Any]) -> None:
-        dead = [number for (number,) in self._connection.execute(self._sql["dead"], values)]
+    def _drop_dead(self, kind: DocumentKind) -> None:
+        dead = [number for (number,) in self._connection.execute(self._sql["dead"])]
         if dead:
             self._report.removed += self._run("drop_dead", kind, {"kind": kind, "ids": dead}).rowcount
 
