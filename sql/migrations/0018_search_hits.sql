@@ -26,7 +26,7 @@ begin
             when 'cost_groups' then format('d.cost_groups && %L::integer[]', search.texts(wanted.value))
             when 'location_ids' then format('d.location_ids && %L::bigint[]', search.texts(wanted.value))
             when 'person_ids' then format('d.person_ids && %L::bigint[]', search.texts(wanted.value))
-            when 'folders' then format('d.names like any(%L::text[])', search.parts(wanted.value))
+            when 'folders' then (select '(' || string_agg(format('d.names like %L', part), ' or ') || ')' from unnest(search.parts(wanted.value)) as part)
             when 'periods' then format('d.occurred_at <@ any(%L::tstzrange[])', search.texts(wanted.value))
             when 'since' then format('d.occurred_at >= %L::timestamptz', wanted.value #>> '{}')
             when 'until' then format('d.occurred_at < %L::timestamptz', wanted.value #>> '{}')
@@ -89,12 +89,14 @@ end $$;
 create function search.by_names(parts text[], typed text, condition text)
     returns table (document_id bigint, score real) language plpgsql stable set search_path = public as $$
 #variable_conflict use_column
+declare
+    -- One by one: no index helps `like all (...)`.
+    all_parts constant text := (select string_agg(format('d.names like %L', part), ' and ') from unnest(search.parts(to_jsonb(parts))) as part);
 begin
     return query execute format($sql$
         select c.id, word_similarity(%2$L, c.names) + similarity(%2$L, lower(c.title)) as score
-        from (select d.id, d.names, d.title from search.documents d where d.names like all(%1$L::text[]) and %3$s
-              order by d.occurred_at desc, d.id desc limit 500) as c
-    $sql$, search.parts(to_jsonb(parts)), typed, condition);
+        from (select d.id, d.names, d.title from search.documents d where %1$s and %3$s order by d.occurred_at desc, d.id desc limit 500) as c
+    $sql$, all_parts, typed, condition);
 end $$;
 
 -- Documents by the meaning of their parts: the best chunk of each. Below `exact_below` chunks that meet the condition every one is compared; above it the index
