@@ -9,7 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ibhelm_pipelines.search.analysis import Token, tokens, word_parts
+from ibhelm_pipelines.search.analysis import Token, halves, tokens
+from ibhelm_pipelines.search.stems import stem
 
 MAX_CHARS = 2_000
 """Longer queries are cut: a pasted page is no query."""
@@ -49,10 +50,16 @@ _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
 @dataclass(frozen=True)
 class Word:
-    """Holds where any of its lexemes is; one without lexemes (a function word) holds anywhere, inside of a phrase."""
+    """Holds where any of its lexemes is; one without lexemes (a function word) holds anywhere, inside of a phrase.
+
+    Attributes:
+        text: as it was typed.
+        word: the same in lower case, as in search.vocabulary.
+    """
 
     text: str
     lexemes: tuple[str, ...]
+    word: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,11 +76,18 @@ Clause = tuple[Alternative, ...]
 
 @dataclass(frozen=True)
 class Filter:
-    """A field's value that is asked for, or must not be; the field by its German name."""
+    """A field's value that is asked for, or must not be.
+
+    Attributes:
+        field: its German name.
+        start, end: where it stands in the query's text, with its minus.
+    """
 
     field: str
     value: str
     is_excluded: bool
+    start: int
+    end: int
 
 
 @dataclass(frozen=True)
@@ -102,6 +116,8 @@ class _Part:
     is_quoted: bool = False
     is_excluded: bool = False
     is_open: bool = False
+    start: int = 0
+    end: int = 0
 
     @property
     def is_either(self) -> bool:
@@ -112,7 +128,9 @@ def parse(text: str) -> Query:
     """Understand what was typed."""
     usable = _UNUSABLE.sub(" ", text)[:MAX_CHARS]
     parts = tuple(_parts(usable))
-    filters = tuple(Filter(FIELDS[part.field], part.text, part.is_excluded) for part in parts if part.field)
+    filters = tuple(
+        Filter(FIELDS[part.field], part.text, part.is_excluded, part.start, part.end) for part in parts if part.field
+    )
     sought = [part for part in parts if not part.field]
     clauses, problems = _clauses([part for part in sought if not part.is_excluded])
     excluded = tuple(each for part in sought if part.is_excluded for clause in _of_part(part) for each in clause)
@@ -138,9 +156,9 @@ def _parts(text: str) -> Iterator[_Part]:
             is_open = end == len(text)
             at = end + 1
             if inner:
-                yield _Part(inner, field, True, is_excluded, is_open)
+                yield _Part(inner, field, True, is_excluded, is_open, match.start(), min(at, len(text)))
         else:
-            yield _Part(before + match["bare"], field, False, is_excluded)
+            yield _Part(before + match["bare"], field, False, is_excluded, False, match.start(), at)
 
 
 def _closed_at(text: str, start: int, closing: str) -> int:
@@ -219,7 +237,8 @@ def _of_unit(text: str, unit: list[Token]) -> Clause:
     whole = unit[0].joined
     phrase = _phrase(text, unit)
     if whole and all(token.joined == whole for token in unit):
-        joined = Word(text[unit[0].start : unit[-1].end], (whole,))
+        written = text[unit[0].start : unit[-1].end]
+        joined = Word(written, (whole,), written.lower())
         return (joined, phrase) if phrase and phrase != joined else (joined,)
     return (phrase,) if phrase else ()
 
@@ -227,8 +246,8 @@ def _of_unit(text: str, unit: list[Token]) -> Clause:
 def _of_word(token: Token, text: str) -> Clause:
     """A word; a compound's parts side by side do as well: Klappe (im) Brandschutz."""
     found: list[Alternative] = [_word(token, text)]
-    for before, after in word_parts(text[token.start : token.end]):
-        first, last = Word(*before), Word(*after)
+    for half, other in halves(text[token.start : token.end]):
+        first, last = Word(half, (stem(half),), half), Word(other, (stem(other),), other)
         found += [Phrase((first, last)), Phrase((last, first)), Phrase((last, _ANY, first))]
     return tuple(found)
 
@@ -237,7 +256,7 @@ _ANY = Word("", ())
 
 
 def _word(token: Token, text: str) -> Word:
-    return Word(text[token.start : token.end], token.lexemes[: token.spellings])
+    return Word(text[token.start : token.end], token.lexemes[: token.spellings], token.word)
 
 
 def _phrase(text: str, found: list[Token]) -> Alternative | None:
@@ -268,37 +287,39 @@ def tsquery(query: Query, *, all_words: bool) -> str | None:
 
     Without `all_words` a document needs one of the words only; the parts of a compound may then stand anywhere.
     """
-    clauses = [_either(clause, anywhere=not all_words) for clause in query.clauses]
+    clauses = [clause_tsquery(clause, anywhere=not all_words) for clause in query.clauses]
     wanted = (" & " if all_words else " | ").join(clauses)
-    unwanted = [f"!{_ts(each)}" for each in query.excluded]
+    unwanted = [f"!{operand_tsquery(each)}" for each in query.excluded]
     if not unwanted:
         return wanted or None
     return " & ".join([f"({wanted})", *unwanted] if wanted else unwanted)
 
 
-def _either(clause: Clause, *, anywhere: bool) -> str:
-    found = [_ts(each) for each in clause]
+def clause_tsquery(clause: Clause, *, anywhere: bool = False) -> str:
+    """A clause for `::tsquery`: any of its alternatives; with `anywhere` the words of a phrase may stand anywhere."""
+    found = [operand_tsquery(each) for each in clause]
     if anywhere:
         found += [_anywhere(each) for each in clause if isinstance(each, Phrase)]
     return f"({' | '.join(dict.fromkeys(found))})"
 
 
-def _anywhere(phrase: Phrase) -> str:
-    return f"({' & '.join(sorted(_ts(word) for word in phrase.words if word.lexemes))})"
-
-
-def _ts(alternative: Alternative) -> str:
-    if isinstance(alternative, Word):
-        return f"({' | '.join(_quoted(lexeme) for lexeme in alternative.lexemes)})"
+def operand_tsquery(operand: Alternative) -> str:
+    """One alternative for `::tsquery`."""
+    if isinstance(operand, Word):
+        return f"({' | '.join(_quoted(lexeme) for lexeme in operand.lexemes)})"
     written = ""
     distance = 0
-    for word in alternative.words:
+    for word in operand.words:
         distance += 1
         if not word.lexemes:
             continue
-        written += f" <{distance}> {_ts(word)}" if written else _ts(word)
+        written += f" <{distance}> {operand_tsquery(word)}" if written else operand_tsquery(word)
         distance = 0
     return f"({written})"
+
+
+def _anywhere(phrase: Phrase) -> str:
+    return f"({' & '.join(sorted(operand_tsquery(word) for word in phrase.words if word.lexemes))})"
 
 
 def _quoted(lexeme: str) -> str:

@@ -6,12 +6,13 @@ Never HTML: who shows a passage escapes it.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from ibhelm_pipelines.search.analysis import Token, lexemes_of_runs, tokens
+from ibhelm_pipelines.search.analysis import Token, places, tokens
 from ibhelm_pipelines.search.query import Alternative, Phrase, Query, Word
 from ibhelm_pipelines.search.results import Snippet
 
@@ -40,7 +41,7 @@ class _Place(NamedTuple):
 class _Window(NamedTuple):
     start: int
     end: int
-    count: int
+    held: int
 
 
 def highlighted(text: str, query: Query) -> Parts:
@@ -138,7 +139,7 @@ def _snippet(body: str, span: tuple[int, int], query: Query) -> Snippet:
 def _best(body: str, query: Query, characters: int) -> list[_Window]:
     """The windows that hold most, without overlaps; those first that really hold what was searched for."""
     places = _places(body, query)
-    windows = sorted(_windows(places, characters), key=lambda each: (-each.count, each.end - each.start, each.start))
+    windows = sorted(_windows(places, characters), key=lambda each: (-each.held, each.end - each.start, each.start))
     chosen: list[_Window] = []
     for window in windows:
         if all(window.start >= other.end or window.end <= other.start for other in chosen):
@@ -175,18 +176,10 @@ def _places(body: str, query: Query) -> list[_Place]:
     sought = _keys(query)
     if not sought:
         return []
-    found: list[_Place] = []
-    known: dict[str, frozenset[tuple[int, int]]] = {}
-    for start, run, lexemes in lexemes_of_runs(body):
-        keys = known.get(run)
-        if keys is None:
-            keys = frozenset(key for lexeme in lexemes for key in sought.get(lexeme, ()))
-            known[run] = keys
-        if keys:
-            found.append(_Place(start, start + len(run), keys))
-            if len(found) == MAX_CANDIDATES:
-                break
-    return found
+    found = itertools.islice(places(body, frozenset(sought)), MAX_CANDIDATES)
+    return [
+        _Place(start, end, frozenset().union(*(sought[lexeme] for lexeme in lexemes))) for start, end, lexemes in found
+    ]
 
 
 def _keys(query: Query) -> dict[str, set[tuple[int, int]]]:
@@ -215,6 +208,7 @@ def _passage(body: str, start: int, end: int, characters: int) -> tuple[int, int
 
 
 def _beginning(body: str, start: int, until: int, characters: int) -> tuple[int, int]:
+    start = _word_border(body, start, min(start + MAX_WORD_CHARS, len(body) - 1), 0)
     while start < len(body) - 1 and body[start].isspace():
         start += 1
     last = min(start + characters, max(until, start + 1), len(body))
