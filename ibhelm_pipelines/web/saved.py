@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -14,7 +15,6 @@ from ibhelm_pipelines.db.connect import Pool, open_pool, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterator
 
     from ibhelm_pipelines.settings import Settings

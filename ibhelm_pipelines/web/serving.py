@@ -1,7 +1,11 @@
-"""The process behind `ibhelm web`: the gateway on 127.0.0.1 until a signal says stop."""
+"""The process behind `ibhelm web`: the search page, its API and the gateway on 127.0.0.1 until a signal says stop.
+
+Invariant: it starts and serves previews also while Postgres is away, and while nobody may sign in.
+"""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -9,16 +13,22 @@ import structlog
 
 from ibhelm_pipelines.db.heartbeat import INTERVAL_SECONDS, Heartbeat
 from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.local.entrance import closed_problem
 from ibhelm_pipelines.local.http_server import MAX_OPEN_REQUESTS, graceful_signals, listening, new_server
 from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.objects.client import Patience
 from ibhelm_pipelines.objects.links import Signer
 from ibhelm_pipelines.objects.store import ObjectStore
+from ibhelm_pipelines.search.finding import open_finder
+from ibhelm_pipelines.web.desk import Desk
+from ibhelm_pipelines.web.front import front
 from ibhelm_pipelines.web.gateway import Gateway
+from ibhelm_pipelines.web.saved import open_saved_searches
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import Any
 
     import uvicorn
 
@@ -29,12 +39,12 @@ PATIENCE = Patience(read_seconds=20, attempts=2)
 
 
 def serve(settings: Settings) -> None:
-    """Serve previews and downloads until a signal says stop.
+    """Serve previews, downloads and the search page until a signal says stop.
 
     Raises:
         ConfigurationError: the port is taken, or there is no secret, no S3 server or no database known.
     """
-    signer = _signer(settings)
+    secret = _secret(settings)
     with (
         listening(
             settings.web_port,
@@ -43,39 +53,47 @@ def serve(settings: Settings) -> None:
             variable="IBHELM_WEB_PORT",
         ) as listener,
         ObjectStore(settings, connections=MAX_OPEN_REQUESTS, patience=PATIENCE) as objects,
+        open_finder(settings) as finder,
+        open_saved_searches(settings) as saved,
         Heartbeat(settings, kind="web") as heartbeat,
     ):
         url = f"http://{HOST}:{listener.getsockname()[1]}"
-        gateway = Gateway(objects, signer)
-        server = new_server(gateway.application(), on_broken=lambda: None)
+        gateway, desk = Gateway(objects, Signer(secret)), Desk(finder)
+        application = front(settings, secret, gateway.application(), desk, saved)
+        server = new_server(application, on_broken=lambda: None)
+        problem = closed_problem(settings)
         with graceful_signals(server):
-            structlog.get_logger().info("web_listening", url=url)
-            anyio.run(_serve, server, listener, gateway, heartbeat.beat)
-        structlog.get_logger().info("web_stopped", requests=gateway.requests)
+            structlog.get_logger().info("web_listening", url=url, pages=problem or "on")
+            anyio.run(_serve, server, listener, partial(_beat_on, gateway, desk, problem, heartbeat.beat))
+        structlog.get_logger().info("web_stopped", requests=gateway.requests, searches=desk.asked)
 
 
-def _signer(settings: Settings) -> Signer:
+def _secret(settings: Settings) -> str:
     if settings.web_secret is None:
         raise ConfigurationError(
             "Links cannot be told from forged ones: IBHELM_WEB_SECRET is not set.",
             next_step="`ibhelm up` makes a secret; a gateway elsewhere needs the same one, from .ibhelm/env.",
         )
-    return Signer(settings.web_secret.get_secret_value())
+    return settings.web_secret.get_secret_value()
 
 
 async def _serve(
-    server: uvicorn.Server, listener: socket.socket, gateway: Gateway, beat: Callable[[Mapping[str, object]], None]
+    server: uvicorn.Server, listener: socket.socket, beat_on: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
     """Serve until a signal says stop; a chore that fails ends the process, which is started again."""
     async with anyio.create_task_group() as chores:
-        chores.start_soon(_beat_on, gateway, beat)
+        chores.start_soon(beat_on)
         await server.serve(sockets=[listener])
         chores.cancel_scope.cancel()
 
 
-async def _beat_on(gateway: Gateway, beat: Callable[[Mapping[str, object]], None]) -> None:
-    """Say how things stand, and that the store cannot be read while it cannot: then browsers show nothing."""
+async def _beat_on(
+    gateway: Gateway, desk: Desk, closed: str | None, beat: Callable[[Mapping[str, object]], None]
+) -> None:
+    """Say how things stand: that the store cannot be read while it cannot, for then browsers show nothing, and that
+    nobody can sign in.
+    """
     while True:
         problem = await anyio.to_thread.run_sync(gateway.problem, abandon_on_cancel=True)
-        beat({"requests": gateway.requests, "problem": problem})
+        beat({"requests": gateway.requests, "searches": desk.asked, "problem": problem or closed})
         await anyio.sleep(INTERVAL_SECONDS)

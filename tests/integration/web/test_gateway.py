@@ -93,7 +93,7 @@ def test_whatever_is_forged_looks_like_what_is_not_there(gateway: Gateway) -> No
         f"/thumbnails/%2e%2e%2foriginals%2f{known}/{sign('thumbnail', f'../originals/{known}')}",
         f"/files/../files/{known}/{signature}/plan.pdf",
         f"//files/{known}/{signature}/plan.pdf",
-        "/files/", "/", "/favicon.ico", "/docs", "/%00", "/originals/" + known, f"/thumbnails/{known}.webp",
+        "/files/", "/favicon.ico", "/docs", "/%00", "/originals/" + known, f"/thumbnails/{known}.webp",
     ]  # fmt: skip
     answers = [gateway.get(path) for path in forged]
     distinct = {(a.status, a.body, *sorted((k, v) for k, v in a.headers.items() if k != "date")) for a in answers}

@@ -1,0 +1,300 @@
+"""Signing in by an OpenID Connect issuer: the real flow over real sockets, and an issuer that lies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import oidc_provider
+import pytest
+import requests
+import web_desk
+from oidc_provider import CLIENT_ID, CLIENT_SECRET, Key, Provider
+from pydantic import SecretStr
+from web_visitor import Visitor
+from webhook_sender import PATIENCE_SECONDS, wait_for
+
+from ibhelm_pipelines.errors import PermanentError
+from ibhelm_pipelines.local.entrance import Closed, Issuer, entrance
+from ibhelm_pipelines.local.s3 import EmbeddedS3
+from ibhelm_pipelines.settings import Settings
+from ibhelm_pipelines.web.oidc import Attempt, Client
+
+NOBODY = "postgresql://ibhelm@127.0.0.1:1/nothing"
+"""Where no Postgres is: nobody needs one to sign in."""
+
+ADDRESS = "http://127.0.0.1:1"
+"""Under which browsers are said to reach the page; those of these tests go to the port where it really is."""
+
+
+@pytest.fixture(scope="module")
+def shared_provider() -> Iterator[Provider]:
+    with oidc_provider.provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(shared_provider: Provider) -> Provider:
+    shared_provider.honest()
+    return shared_provider
+
+
+@pytest.fixture(scope="module")
+def settings_of_web(s3: EmbeddedS3) -> Settings:
+    return Settings(_env_file=None, s3_endpoint=s3.endpoint, s3_bucket=s3.bucket, database_url=SecretStr(NOBODY))
+
+
+def means(provider: Provider, **changed: str) -> dict[str, str]:
+    ours = {
+        "WEB_URL": ADDRESS,
+        "OIDC_ISSUER": provider.url,
+        "OIDC_CLIENT_ID": CLIENT_ID,
+        "OIDC_CLIENT_SECRET": CLIENT_SECRET,
+        "OIDC_ALLOWED_DOMAINS": "Buero.example, partner.example",
+        "WEB_PASSWORD": "a password that does not count here",
+    }
+    return {**ours, **changed}
+
+
+@pytest.fixture(scope="module")
+def web(
+    shared_provider: Provider, settings_of_web: Settings, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[web_desk.Gateway]:
+    folder = tmp_path_factory.mktemp("oidc")
+    with web_desk.running(settings_of_web, folder, **means(shared_provider)) as web:
+        yield web
+    assert not [line for line in web.log if CLIENT_SECRET in line or "eyJ" in line]
+
+
+class Traveller(Visitor):
+    """A browser that goes to the issuer and back, each with an address of its own, for attempts are counted."""
+
+    count = 0
+
+    def __init__(self, web: web_desk.Gateway) -> None:
+        Traveller.count += 1
+        super().__init__(web, f"10.50.{Traveller.count // 250}.{Traveller.count % 250}")
+
+    def leave(self, wanted: str = "/") -> str:
+        """Go to the issuer; return the path to which it sends this browser back."""
+        sent = self.get("/login/start", params={"next": wanted})
+        assert sent.status_code == 303, sent.text
+        return self.go_on(sent.headers["location"])
+
+    def go_on(self, to_issuer: str) -> str:
+        answer = requests.get(to_issuer, allow_redirects=False, timeout=PATIENCE_SECONDS)
+        assert answer.status_code == 302
+        back = urlsplit(answer.headers["location"])
+        assert f"{back.scheme}://{back.netloc}{back.path}" == f"{ADDRESS}/login/callback"
+        return back._replace(scheme="", netloc="").geturl()
+
+    def travel(self, wanted: str = "/") -> requests.Response:
+        return self.get(self.leave(wanted))
+
+
+@pytest.mark.usefixtures("provider")
+def test_who_has_an_account_at_the_issuer_comes_in_and_to_the_page_that_was_wanted(web: web_desk.Gateway) -> None:
+    traveller = Traveller(web)
+    assert traveller.get("/api").headers["location"] == "/login?next=/api"
+    page = traveller.get("/login?next=/api")
+    assert 'href="/login/start?next=/api"' in page.text
+    assert "password" not in page.text
+    came = traveller.travel("/api?a=1")
+    assert (came.status_code, came.headers["location"]) == (303, "/api?a=1")
+    assert traveller.session["name"] == "Petra Schmitz"
+    assert traveller.is_in()
+    assert traveller.post("/logout").headers["location"] == "/login"
+    assert not traveller.is_in()
+
+
+@pytest.mark.usefixtures("provider")
+def test_the_one_account_is_no_way_around_the_issuer(web: web_desk.Gateway) -> None:
+    assert Traveller(web).sign_in("a password that does not count here", "admin").status_code in (403, 405)
+    visitor = Traveller(web)
+    visitor.leave()
+    answer = visitor.ask("POST", "/login", data={"user": "admin", "password": "a password that does not count here"})
+    assert answer.status_code in (403, 405)
+    assert not visitor.is_in()
+
+
+OTHER = Key("other")
+
+
+def lies() -> dict[str, Callable[[Provider], None]]:
+    """What an issuer, or somebody between, could say that must not be believed."""
+
+    def claiming(**claims: Any) -> Callable[[Provider], None]:
+        return lambda provider: provider.claims.update(claims)
+
+    def setting(**values: Any) -> Callable[[Provider], None]:
+        return lambda provider: [setattr(provider, name, value) for name, value in values.items()][:0]  # type: ignore[return-value]
+
+    def signed_by_another(provider: Provider) -> None:
+        provider.published = [OTHER]
+        provider.header = {"kid": OTHER.name}
+
+    return {
+        "a key that the issuer does not publish": setting(header={"kid": "unheard-of"}),
+        "the name of a key that is not the one that signed": signed_by_another,
+        "no signature": setting(algorithm="none"),
+        "the public key as a shared secret": setting(algorithm="HS256"),
+        "expired": claiming(exp=int(time.time()) - 120),
+        "not yet made": claiming(iat=int(time.time()) + 3600),
+        "not yet valid": claiming(nbf=int(time.time()) + 3600),
+        "without an end": claiming(exp=None),
+        "without a beginning": claiming(iat=None),
+        "of nobody": claiming(sub=None),
+        "another nonce": claiming(nonce="that of another attempt"),
+        "no nonce": claiming(nonce=None),
+        "for another client": claiming(aud="somebody else's page"),
+        "for nobody": claiming(aud=None),
+        "for us among others, asked by another": claiming(aud=[CLIENT_ID, "x"], azp="x"),
+        "of another issuer": claiming(iss="https://accounts.example"),
+        "of an issuer with a slash more": lambda provider: provider.claims.update(iss=provider.url + "/"),
+        "of no issuer": claiming(iss=None),
+        "an address that nobody verified": claiming(email_verified=False),
+        "an address of which nobody says whether it was verified": claiming(email_verified=None),
+        "another domain": claiming(email="petra@evil.example"),
+        "a domain that ends alike": claiming(email="petra@notbuero.example"),
+        "a domain that begins alike": claiming(email="petra@buero.example.evil.example"),
+        "an address with a domain in front": claiming(email='"petra@buero.example"@evil.example'),
+        "no address": claiming(email=None),
+        "an address that is none": claiming(email=["petra@buero.example"]),
+    }
+
+
+@pytest.mark.parametrize("lie", lies())
+def test_a_lie_is_not_believed(web: web_desk.Gateway, provider: Provider, lie: str) -> None:
+    lies()[lie](provider)
+    traveller = Traveller(web)
+    before = len(web.lines("sign_in_refused"))
+    came = traveller.travel()
+    assert came.status_code == 403
+    assert "Die Anmeldung ist nicht angenommen worden." in came.text
+    assert not traveller.is_in()
+    wait_for(lambda: len(web.lines("sign_in_refused")) > before)
+    provider.honest()
+    assert traveller.travel().status_code == 303, "after the lie, the truth is not believed either"
+
+
+def test_an_answer_counts_once_and_only_in_the_browser_that_asked(web: web_desk.Gateway, provider: Provider) -> None:
+    victim, attacker = Traveller(web), Traveller(web)
+    back = attacker.leave()
+    kept = attacker.cookie
+    assert victim.get(back).status_code == 403, "a login of the attacker's choice (login CSRF)"
+    assert not victim.is_in()
+    victim.leave()
+    assert victim.get(back).status_code == 403
+    assert attacker.get(back).status_code == 303
+    replayed = Traveller(web)
+    replayed.cookie = kept
+    provider.codes["again"] = {**next(iter(provider.codes.values()), {})}
+    asked = len(provider.asked)
+    assert replayed.get(back).status_code == 403, "the same answer again, with the same cookie"
+    assert len(provider.asked) == asked
+    for wrong in ("/login/callback", "/login/callback?code=x", "/login/callback?state=&code=x",
+                  back.replace("state=", "state=x"), back.replace("code=", "kode=")):  # fmt: skip
+        late = Traveller(web)
+        late.leave()
+        assert late.get(wrong).status_code == 403
+        assert not late.is_in()
+
+
+@pytest.mark.usefixtures("provider")
+def test_a_code_of_somebody_elses_attempt_is_worth_nothing(web: web_desk.Gateway) -> None:
+    mine, stolen = Traveller(web), Traveller(web)
+    my_state = parse_qs(urlsplit(mine.leave()).query)["state"][0]
+    code = parse_qs(urlsplit(stolen.leave()).query)["code"][0]
+    assert mine.get("/login/callback", params={"code": code, "state": my_state}).status_code == 403
+    assert not mine.is_in()
+
+
+@pytest.mark.usefixtures("provider")
+def test_who_presses_cancel_at_the_issuer_is_told_so_and_may_try_again(web: web_desk.Gateway) -> None:
+    traveller = Traveller(web)
+    state = parse_qs(urlsplit(traveller.leave()).query)["state"][0]
+    came = traveller.get("/login/callback", params={"error": "access_denied", "state": state})
+    assert came.status_code == 403
+    assert traveller.travel().status_code == 303
+
+
+def client_of(provider: Provider, clock: Callable[[], float] = time.monotonic) -> Client:
+    issuer = Issuer(url=provider.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, allowed_domains=None)
+    return Client(issuer, f"{ADDRESS}/login/callback", clock)
+
+
+def person(client: Client) -> str:
+    """Go through the whole flow without a page around it."""
+    attempt = Attempt.new()
+    answer = requests.get(client.address(attempt), allow_redirects=False, timeout=PATIENCE_SECONDS)
+    return client.person(parse_qs(urlsplit(answer.headers["location"]).query)["code"][0], attempt)
+
+
+def test_a_new_key_of_the_issuer_is_looked_up_but_not_each_time_somebody_sends_rubbish() -> None:
+    now = 1000.0
+    with oidc_provider.provider() as provider:
+        client = client_of(provider, lambda: now)
+        assert person(client) == "Petra Schmitz"
+        provider.key = OTHER
+        for _ in range(3):
+            with pytest.raises(PermanentError, match="a key that the issuer does not publish"):
+                person(client)
+        assert provider.asked.count("/keys") == 1
+        now += 61
+        provider.published = [OTHER]
+        assert person(client) == person(client) == "Petra Schmitz"
+        assert provider.asked.count("/keys") == 2
+        assert provider.asked.count("/.well-known/openid-configuration") == 1
+
+
+def test_an_issuer_that_is_away_is_no_error_of_ours(settings_of_web: Settings, tmp_path: Any) -> None:
+    with oidc_provider.provider() as provider, web_desk.running(settings_of_web, tmp_path, **means(provider)) as web:
+        provider.is_away = True
+        page = Traveller(web).get("/login/start")
+        assert page.status_code == 503
+        assert "Der Anmeldedienst antwortet gerade nicht." in page.text
+        provider.honest()
+        traveller = Traveller(web)
+        back = traveller.leave()
+        provider.is_away = True
+        assert traveller.get(back).status_code == 503
+        assert not traveller.is_in()
+        provider.honest()
+        assert traveller.travel().status_code == 303
+
+
+@pytest.mark.parametrize(
+    "described",
+    [{"issuer": "https://other.example"}, {"token_endpoint": "http://10.0.0.1/token"}, {"jwks_uri": None},
+     {"authorization_endpoint": "javascript:alert(1)"}],
+)  # fmt: skip
+def test_nobody_is_sent_where_an_issuer_should_not_send(provider: Provider, described: dict[str, Any]) -> None:
+    provider.discovery = described
+    with pytest.raises(PermanentError):
+        client_of(provider).address(Attempt.new())
+
+
+def test_the_secret_goes_where_the_issuer_wants_it() -> None:
+    with oidc_provider.provider() as provider:
+        provider.discovery = {"token_endpoint_auth_methods_supported": ["client_secret_post"]}
+        assert person(client_of(provider)) == "Petra Schmitz"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"oidc_client_secret": None}, {"oidc_client_id": None}, {"oidc_issuer": None}, {"oidc_allowed_domains": None},
+     {"oidc_allowed_domains": ()}, {"oidc_issuer": "http://login.buero.example"}, {"oidc_issuer": "buero.example"}],
+)  # fmt: skip
+def test_an_issuer_that_is_set_up_in_part_lets_nobody_in(changed: dict[str, Any]) -> None:
+    whole = Settings(
+        _env_file=None,
+        oidc_issuer="https://login.buero.example",
+        oidc_client_id="x",
+        oidc_client_secret=SecretStr("y"),
+        oidc_allowed_domains=("any",),
+        web_password=SecretStr("a password beside it"),
+    )
+    assert isinstance(entrance(whole), Issuer)
+    assert isinstance(entrance(whole.model_copy(update=changed)), Closed)
