@@ -50,6 +50,7 @@ _NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2})*\.?\s+[A-ZÄÖÜ].{0,80}")
 _MAIL_PART = re.compile(r">|--\s*$|_{5,}|-{5,}|(?:Von|From|Gesendet|Sent):\s")
 _SENTENCE_END = re.compile(r"[.!?;:,]\W*$")
 _WORD = re.compile(r"\W*[^\W\d_]+(?:[-/&.'’][^\W\d_]+)*\W*")
+_LONG_PART = re.compile(r"[^\W\d_]{4,}")
 _NOT_SPACE = re.compile(r"\S+")
 _LETTERS = re.compile(r"[^\W\d_]+")
 _VOWELS = frozenset("aeiouyäöüAEIOUYÄÖÜ")
@@ -69,7 +70,7 @@ class Chunk:
         ordinal: its place among the chunks of the text, from 0.
         page: on which page it stands, from 1; None where the text has no pages.
         start: where it begins, in characters from 0.
-        length: in characters.
+        length: in characters; 0: it is the title alone.
     """
 
     ordinal: int
@@ -113,9 +114,15 @@ def chunks(text: str) -> list[Chunk]:
     return worthy
 
 
+def title_chunk(title: str) -> list[Chunk]:
+    """Return the one chunk, of no length, of what has a telling title and nothing else; none where it tells nothing."""
+    tells = any(_is_word(part) for part in _LONG_PART.findall(title))
+    return [Chunk(ordinal=0, page=None, start=0, length=0)] if tells else []
+
+
 def embedded_text(title: str, passage: str) -> str:
     """Return what the model reads of a chunk: the title says what it is about where the passage does not."""
-    return f"{title[:LONGEST_TITLE]}\n{passage}"
+    return f"{title[:LONGEST_TITLE]}\n{passage}".rstrip()
 
 
 def passages(text: str) -> Iterator[Chunk]:

@@ -18,13 +18,15 @@ import structlog
 
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.errors import ConfigurationError, PermanentError
-from ibhelm_pipelines.search.chunking import chunks, embedded_text
+from ibhelm_pipelines.search.chunking import chunks, embedded_text, title_chunk
 from ibhelm_pipelines.search.embedding_ledger import (
     Embedded,
     EmbeddingLedger,
     Text,
     drop_orphans,
     live_models,
+    note_problem,
+    noted_problem,
     serve_if_complete,
     want_model,
 )
@@ -41,9 +43,6 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.search.models import Embedder, Vectors
     from ibhelm_pipelines.settings import Settings
 
-BUCKETS = tuple("0123456789abcdef")
-"""First hex digits of the keys of texts: the partitions of a backfill."""
-
 BATCH_SECONDS = 5.0
 """What a batch should take: what a killed run repeats."""
 
@@ -51,7 +50,7 @@ FIRST_BATCH = 4
 MOST_TEXTS = 64
 """In one batch, however fast the model is: 64 texts of 300 chunks are 60 MB."""
 
-NOTHING_WORTH = "Nothing in it is worth a vector: numbers, noise or encoded bytes"
+NOTHING_WORTH = "Nothing in title or text is worth a vector: numbers, noise or encoded bytes"
 
 HOPELESS = 20
 """Texts that fail in a run in which none succeeds: then it is the model, not the texts."""
@@ -80,17 +79,19 @@ def embed(
         DatabaseUnavailableError: Postgres does not answer.
     """
     begun = time.monotonic()
-    embedder = load(settings.embedding_model)
     with connect(settings.require_database_url(), application="embeddings", autocommit=True) as connection:
-        drop_orphans(connection)
-        model = want_model(connection, embedder)
-        report = EmbeddingReport(model=model.name, version=model.version)
-        run = _Run(connection, report, buckets, progress, until=None if seconds is None else begun + seconds)
-        if model.state == "building":
-            _keep_serving(run, connection, model, report, load)
-        ledger = run.embed(model, embedder)
-        report.is_serving = model.state == "serving" or serve_if_complete(connection, model)
-        report.texts_in_all, report.left = ledger.count()
+        with noted_problem(connection, settings.embedding_model):
+            embedder = load(settings.embedding_model)
+            drop_orphans(connection)
+            model = want_model(connection, embedder)
+            report = EmbeddingReport(model=model.name, version=model.version)
+            run = _Run(connection, report, buckets, progress, until=None if seconds is None else begun + seconds)
+            if model.state == "building":
+                _keep_serving(run, connection, model, report, load)
+            ledger = run.embed(model, embedder)
+            report.is_serving = model.state == "serving" or serve_if_complete(connection, model)
+        note_problem(connection, None if report.is_serving else report.problem)
+        report.buckets = ledger.count()
     report.seconds = time.monotonic() - begun
     return report
 
@@ -162,7 +163,7 @@ class _Run:
 
 def _embedded(embedder: Embedder, texts: Sequence[Text]) -> tuple[list[Embedded], int]:
     """Embed a batch; where that fails, each text alone, so that one cannot cost the others their vectors."""
-    parts = [(text, chunks(text.body)) for text in texts]
+    parts = [(text, chunks(text.body) or title_chunk(text.title)) for text in texts]
     empty = [Embedded(key=text.key, state="empty", reason=NOTHING_WORTH) for text, own in parts if not own]
     worthy = [(text, own) for text, own in parts if own]
     try:

@@ -8,6 +8,7 @@ are one transaction.
 from __future__ import annotations
 
 import struct
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +16,7 @@ import numpy as np
 
 from ibhelm_pipelines.db.connect import translated_errors
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.errors import ConfigurationError, PermanentError
 from ibhelm_pipelines.search import chunking
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.search.chunking import Chunk
     from ibhelm_pipelines.search.models import Embedder, Vectors
+
+BUCKETS = tuple("0123456789abcdef")
+"""First hex digits of the keys of texts: the partitions of a backfill."""
 
 MAX_ATTEMPTS = 5
 """One a day; then it is left alone with this model."""
@@ -105,6 +110,28 @@ def serve_if_complete(connection: Connection, model: Model) -> bool:
         return connection.execute(queries["serve_model"], {"model": model.id}).rowcount == 1
 
 
+@contextmanager
+def noted_problem(connection: Connection, wanted: str) -> Iterator[None]:
+    """Write down which model is wanted, and if it cannot be had, why: checks and status tell it.
+
+    Raises:
+        IbhelmError: that of the block.
+    """
+    with translated_errors():
+        connection.execute(load_queries("embeddings")["note_begin"], {"wanted": wanted})
+    try:
+        yield
+    except (ConfigurationError, PermanentError) as error:
+        note_problem(connection, str(error))
+        raise
+
+
+def note_problem(connection: Connection, problem: str | None) -> None:
+    """Write down what is wrong with the model, or that nothing is."""
+    with translated_errors():
+        connection.execute(load_queries("embeddings")["note_problem"], {"problem": problem or None})
+
+
 def drop_orphans(connection: Connection) -> None:
     """Drop what came of texts that no document has."""
     with translated_errors():
@@ -181,10 +208,9 @@ class EmbeddingLedger:
             }
             self._connection.execute(self._queries["record_texts"], {**values, **outcomes})
 
-    def count(self) -> tuple[int, int]:
-        """Return how many texts there are, and how many of them nobody has looked at with this model."""
-        [(texts, left)] = self._fetch("count_left")
-        return int(texts), int(left)
+    def count(self) -> dict[str, tuple[int, int]]:
+        """Return by bucket how many texts there are, and how many of them nobody has looked at with this model."""
+        return {bucket: (texts, left) for bucket, texts, left in self._fetch("count_buckets")}
 
     def _fetch(self, name: str, **values: Any) -> list[tuple[Any, ...]]:
         with translated_errors():

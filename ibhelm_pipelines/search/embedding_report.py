@@ -52,8 +52,9 @@ class EmbeddingReport:
         chunks: vectors that were written.
         tokens: that the model read for them.
         busy: texts that another process was at.
-        left: texts that nobody has looked at with this model yet.
-        texts_in_all: how many there are; with `left`, of the buckets of the run.
+        touched: by bucket how many texts were looked at.
+        buckets: by first hex digit of the key how many texts there are, and how many nobody has looked at with this
+            model yet; those of the run.
         is_serving: whether queries are answered by this model now.
         problem: what of the change of model does not work; empty where all is well.
         seconds: of the whole run.
@@ -69,8 +70,8 @@ class EmbeddingReport:
     chunks: int = 0
     tokens: int = 0
     busy: int = 0
-    left: int = 0
-    texts_in_all: int = 0
+    buckets: dict[str, tuple[int, int]] = field(default_factory=dict)
+    touched: Counter[str] = field(default_factory=Counter)
     is_serving: bool = False
     problem: str = ""
     seconds: float = 0
@@ -85,6 +86,15 @@ class EmbeddingReport:
         self.reasons.update(result.reason or "" for result in results if result.state == "failed")
         self.chunks += sum(len(result.chunks) for result in results)
         self.tokens += tokens
+        self.touched.update(str(result.key)[0] for result in results)
+
+    @property
+    def texts_in_all(self) -> int:
+        return sum(texts for texts, _ in self.buckets.values())
+
+    @property
+    def left(self) -> int:
+        return sum(left for _, left in self.buckets.values())
 
     @property
     def chunks_per_second(self) -> float:

@@ -97,3 +97,71 @@ begin
     end if;
     return null;
 end $$;
+
+create table search.embedding_status (
+    is_only_row boolean primary key default true check (is_only_row),
+    wanted text not null,
+    begun_at timestamptz not null default now(),
+    problem text
+);
+comment on table search.embedding_status is 'What the last run of the embedding wanted, and why it could not have it';
+comment on column search.embedding_status.wanted is 'IBHELM_EMBEDDING_MODEL';
+comment on column search.embedding_status.problem is 'For the admin, with what to do';
+
+-- The pace is that of the last hour, pauses included: what really came, whoever did it.
+create view search.embedding_progress as
+with texts as materialized (
+    select text_key, min(indexed_at) as indexed_at from search.documents where text_key is not null group by text_key
+), counted as (
+    select m.id, m.name, m.version, m.state, m.created_at, (select count(*) from texts) as texts, missing.missing, missing.waiting_since, done.*
+    from search.models m
+    cross join lateral (
+        select count(*) as missing, min(t.indexed_at) as waiting_since from texts t
+        where not exists (select from search.embedded_texts e where e.model_id = m.id and e.text_key = t.text_key)
+    ) as missing
+    cross join lateral (
+        select coalesce(sum(e.chunks), 0)::bigint as chunks, count(*) filter (where e.state = 'failed') as failed, max(e.finished_at) as finished_at
+        from search.embedded_texts e where e.model_id = m.id
+    ) as done
+    where m.state <> 'retired'
+), paced as (
+    select c.*, (
+        select count(*) / greatest(extract(epoch from now() - min(e.finished_at)), 60) * 3600 from search.embedded_texts e
+        where e.model_id = c.id and e.finished_at > now() - interval '1 hour') as texts_per_hour
+    from counted c
+)
+select id, name, version, state, created_at, texts, missing, waiting_since, chunks, failed, finished_at, round(texts_per_hour)::bigint as texts_per_hour,
+       (missing / nullif(texts_per_hour, 0))::float8 as hours_left,
+       to_char(texts - missing, 'FM999,999,990') || ' of ' || to_char(texts, 'FM999,999,990') || ' texts'
+       || case when missing = 0 then '' else ', ' || to_char(missing, 'FM999,999,990') || ' left' || case
+              when coalesce(texts_per_hour, 0) = 0 then ', none in the last hour'
+              when missing / texts_per_hour >= 1 then ', about ' || to_char(ceil(missing / texts_per_hour), 'FM999,999,990') || ' hours at this pace'
+              else ', about ' || ceil(60 * missing / texts_per_hour) || ' minutes at this pace' end end as sentence
+from paced;
+comment on view search.embedding_progress is 'How far each model is that serves or is being built, and how long the rest will take';
+comment on column search.embedding_progress.missing is 'Texts that nobody has looked at with this model';
+comment on column search.embedding_progress.waiting_since is 'Of them: since when the oldest is as it is';
+
+alter view ops.health rename to health_without_embeddings;
+
+create view ops.health as
+select subject, state, number, bytes, since, detail from ops.health_without_embeddings
+union all
+select 'vectors',
+       case when s.problem is not null then 'error'
+            when coalesce(bool_or(p.failed > 0 or p.waiting_since < now() - interval '1 day'), false) then 'warning' else 'ok' end,
+       coalesce(max(p.missing) filter (where p.state = 'serving'), (select count(distinct text_key) from search.documents)), null, max(p.finished_at),
+       concat_ws('; ', coalesce(
+           string_agg(format('model %s%s: %s, %s vectors%s', p.name, case p.state when 'building' then ' is being built' else '' end, p.sentence,
+                             to_char(p.chunks, 'FM999,999,990'), case when p.failed > 0 then ', ' || p.failed || ' failed' else '' end), '; ' order by p.state desc),
+           'none yet'), s.problem)
+from (values (1)) as always
+left join search.embedding_status s on true
+left join search.embedding_progress p on true
+group by s.problem;
+comment on view ops.health is 'How the platform is: one row per subject. Fast enough to be asked at any time';
+comment on column ops.health.subject is 'What the row is about: files, whole scan, queue of a source, a process, a step, objects of a kind, alerts, database, a vendor, register, vectors';
+comment on column ops.health.state is 'ok, warning or error';
+comment on column ops.health.number is 'How many: live files, files seen by the scan, paths, waiting events, contents without a result, objects, alerts, live tasks, live mails, folders without a project, texts without vectors';
+comment on column ops.health.since is 'Last scan, reading or computation, oldest waiting event, last sign of life, newest object, oldest trouble';
+comment on column ops.health.detail is 'The rest, for people';

@@ -91,7 +91,21 @@ with gone as (
 )
 delete from search.chunks c using gone where c.model_id = gone.model_id and c.text_key = gone.text_key;
 
--- name: count_left
-select count(distinct d.text_key), count(distinct d.text_key) filter (where e.text_key is null)
-from search.documents d left join search.embedded_texts e on e.model_id = %(model)s and e.text_key = d.text_key
-where d.text_key is not null and (%(buckets)s::text[] is null or left(d.text_key::text, 1) = any(%(buckets)s));
+-- name: count_buckets
+select left(text_key::text, 1), count(*), count(*) filter (where is_left)
+from (
+    select d.text_key, not exists (select from search.embedded_texts e where e.model_id = %(model)s and e.text_key = d.text_key) as is_left
+    from (select distinct text_key from search.documents where text_key is not null) as d
+) as texts
+where %(buckets)s::text[] is null or left(text_key::text, 1) = any(%(buckets)s)
+group by 1;
+
+-- name: note_begin
+insert into search.embedding_status (wanted) values (%(wanted)s)
+on conflict (is_only_row) do update set wanted = excluded.wanted, begun_at = now();
+
+-- name: note_problem
+update search.embedding_status set problem = %(problem)s;
+
+-- name: progress
+select id, name, version, state, texts, missing, chunks, failed, texts_per_hour, hours_left, sentence from search.embedding_progress order by state desc;
