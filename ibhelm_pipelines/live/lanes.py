@@ -16,7 +16,7 @@ from ibhelm_pipelines.content.steps import LIVE_ORDER, SMALL_BYTES, Steps, open_
 from ibhelm_pipelines.errors import ContentBusyError, TransientError, VendorUnavailableError
 from ibhelm_pipelines.live import missive
 from ibhelm_pipelines.live.inbox import Batch, Inbox
-from ibhelm_pipelines.live.linking import link_files_of, link_files_with, link_tasks
+from ibhelm_pipelines.live.linking import index_comments, link_files_of, link_files_with, link_tasks
 from ibhelm_pipelines.nas.paths import scan_paths
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.share import LOOSE
@@ -101,8 +101,8 @@ def work_on_nas(tools: Tools, inbox: Inbox, batch: Batch) -> None:
 
 
 def work_on_contents(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
-    """Preview, text and original of these contents, or of all of a folder; and what their files belong to: of single
-    ones at once by their names, and of all afterwards by their text, too.
+    """Preview, text and original of these contents, or of all of a folder; and what their files belong to and are found
+    by: of single ones at once by their names, and of all afterwards by their text, too.
 
     What the steps leave open for a passing reason is written down by themselves and found by the next scan.
 
@@ -137,6 +137,7 @@ def work_on_teamwork(tools: Tools, _inbox: Inbox, batch: Batch) -> None:
         check_access(tools.settings)
         raise TransientError(error.problem, next_step=error.next_step) from error
     link_tasks(tools.settings, [number for kind, number in things if kind == "task"])
+    index_comments(tools.settings, [number for kind, number in things if kind == "comment"])
 
 
 def claim_teamwork(inbox: Inbox) -> Batch | None:

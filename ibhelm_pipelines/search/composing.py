@@ -1,5 +1,6 @@
-"""What a document says and what of it is looked for, made of one row of what there is: pure, so that the same row always
-gives the same document.
+"""What a document says and what of it is looked for, made of one row of what there is.
+
+Pure: the same row always gives the same document.
 
 Of a mail only what its sender wrote is its text. What it quotes and its signature can be found by their words, last of
 all, and are neither shown nor given to the model: the mail that is quoted is a document of its own.
@@ -8,6 +9,7 @@ all, and are neither shown nor given to the model: the mail that is quoted is a 
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -23,8 +25,8 @@ VERSION = f"1 {analysis.VERSION}"
 """Of the code that makes documents. Raised when that changes, so that all are made again."""
 
 BODY_CHARACTERS = 200_000
-"""Of a text are kept: a hundred pages. Postgres numbers 16,383 words of a document, about as many as stand on them; what
-comes after could be found, but neither as a phrase nor ranked well, and 300,000 texts without an end need no memory."""
+"""Of a text are kept: a hundred pages. Postgres numbers 16,383 words of a document, about as many as stand on them;
+what comes after would be found neither as a phrase nor in its place. And memory has a bound, which texts have not."""
 
 QUOTED_CHARACTERS = 20_000
 """Of quoted mails: what is quoted is a mail itself, as a rule."""
@@ -44,9 +46,17 @@ _SAME = frozenset(COLUMNS) - {"title", "body", "names", "words", "vocabulary", "
 
 UNTITLED = "(ohne Betreff)"
 
+_WORD = re.compile(r"[^\W\d_]{4,}")
+_EXTENSION = re.compile(r"\.\w{1,5}$")
+_NAMES_OF_MACHINES = frozenset(
+    {"scan", "scanned", "image", "bild", "foto", "photo", "picture", "dscn", "dscf", "imgp", "pict", "sdim", "gopr",
+     "kopie", "copy", "unbenannt", "untitled", "screenshot", "bildschirmfoto", "whatsapp", "dokument", "document"}
+)  # fmt: skip
+"""Words that cameras, scanners and programs write in names."""
 
-def compose(row: dict[str, Any]) -> tuple[dict[str, Any], int]:
-    """Return the columns of a document and how many different words it has.
+
+def compose(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the columns of a document.
 
     Args:
         row: of a source in search_documents.sql.
@@ -68,14 +78,22 @@ def compose(row: dict[str, Any]) -> tuple[dict[str, Any], int]:
         "vocabulary": sorted(analysed.words),
         "text_key": text_key(row["title"], body),
     }
-    return {name: row[name] for name in _SAME} | made, len(analysed.words)
+    return {name: row[name] for name in _SAME} | made
 
 
 def text_key(title: str, body: str) -> uuid.UUID | None:
-    """Return by which key the parts of a text are kept: the same for all with the same title and text."""
-    if not body.strip():
+    """Return by which key the parts of a text are kept: the same for all with the same title and text.
+
+    None where neither has a meaning: no word of four letters, or only what cameras and scanners call their files.
+    """
+    if not (_WORD.search(body) or _says_something(title)):
         return None
     return uuid.UUID(bytes=hashlib.md5(f"{title}\0{body}".encode(), usedforsecurity=False).digest())
+
+
+def _says_something(title: str) -> bool:
+    stem = _EXTENSION.sub("", title)
+    return any(folded(word) not in _NAMES_OF_MACHINES for word in _WORD.findall(stem))
 
 
 def _names(title: str, names: Sequence[str]) -> str:

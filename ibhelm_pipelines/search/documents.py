@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args
 
+import psycopg
+import structlog
 from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
@@ -36,6 +38,9 @@ BATCH = 500
 BATCH_BYTES = 2_000_000
 """Of text: two seconds of analysis, and some ten times as much memory."""
 
+REFUSALS = (psycopg.DataError, psycopg.errors.ProgramLimitExceeded)
+"""What Postgres says of a text that it cannot index."""
+
 TRIES = 5
 TRY_SECONDS = 0.5
 """For single things that somebody else is changing just now; then the next run finds them."""
@@ -49,18 +54,22 @@ class DocumentsReport:
         looked_at: things that were read and analysed, by kind.
         changed: documents that were written, which includes new ones.
         removed: documents of what is gone.
-        waiting: things that somebody else was changing, left to the next run.
-        words: different words that were analysed, summed over documents.
+        waiting: things that changed meanwhile or that somebody was changing, left to the next run.
+        failed: things of which no document could be made; see ops.failed_documents.
+        words: words of all that was analysed, each once a document.
         documents: by kind how many there are now; of a whole run only.
+        vocabulary: different words that there are now; likewise.
     """
 
     looked_at: Counter[str] = field(default_factory=Counter)
     changed: int = 0
     removed: int = 0
     waiting: int = 0
+    failed: int = 0
     words: int = 0
     seconds: float = 0
     documents: dict[str, int] = field(default_factory=dict)
+    vocabulary: int = 0
 
 
 def index_documents(
@@ -84,11 +93,7 @@ def index_documents(
             for _ in indexer.index(kind, None, everything=everything):
                 progress(f"{kind} documents: {report.looked_at[kind]:,}")
         indexer.settle()
-        queries = load_queries("search_documents")
-        report.documents = dict(connection.execute(queries["count_documents"]).fetchall())
-        report.seconds = time.monotonic() - begun
-        counts = {"documents": report.documents, "looked_at": report.looked_at, "waiting": report.waiting}
-        connection.execute(queries["note_run"], {"seconds": report.seconds, "counts": Jsonb(counts)})
+        _note(connection, report, begun)
     return report
 
 
@@ -114,6 +119,21 @@ def index_some(settings: Settings, kind: DocumentKind, ids: Sequence[int]) -> Do
         indexer.settle()
     report.seconds = time.monotonic() - begun
     return report
+
+
+def _note(connection: Connection, report: DocumentsReport, begun: float) -> None:
+    """Write down what there is now, for `ibhelm status`: counting it takes too long when somebody waits."""
+    queries = load_queries("search_documents")
+    report.documents = dict(connection.execute(queries["count_documents"]).fetchall())
+    [(report.vocabulary,)] = connection.execute(queries["count_words"]).fetchall()
+    report.seconds = time.monotonic() - begun
+    counts = {
+        "documents": report.documents,
+        "total": sum(report.documents.values()),
+        "words": report.vocabulary,
+        "waiting": report.waiting,
+    }
+    connection.execute(queries["note_run"], {"seconds": report.seconds, "counts": Jsonb(counts)})
 
 
 @contextmanager
@@ -158,7 +178,8 @@ class _Indexer:
             found = self._connection.execute(self._sql["next_stale"], {"after": after, "size": BATCH}).fetchall()
             if not found:
                 return
-            batch, size = [], 0
+            batch: list[int] = []
+            size = 0
             for number, text_bytes in found:
                 if batch and size + text_bytes > BATCH_BYTES:
                     break
@@ -168,15 +189,39 @@ class _Indexer:
             after = batch[-1]
 
     def _index_batch(self, kind: DocumentKind, ids: Sequence[int]) -> None:
-        fresh = []
-        for row in self._read(kind, ids):
-            document, words = composing.compose(row)
-            fresh.append(document)
-            self._report.words += words
-        self._report.looked_at[kind] += len(fresh)
-        with self._connection.transaction():
-            self._connection.execute(self._sql["lock_writing"])
-            self._write(kind, fresh)
+        rows = self._read(kind, ids)
+        self._report.looked_at[kind] += len(rows)
+        pending = [self._composed(kind, rows)]
+        while pending:
+            part = pending.pop()
+            try:
+                self._write(kind, part)
+            except REFUSALS as error:
+                pending += self._halves(kind, part, error)
+
+    def _composed(self, kind: DocumentKind, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Make the documents of these rows; one that cannot be read must not keep all others from being found."""
+        made = []
+        for row in rows:
+            try:
+                made.append(composing.compose(row))
+            except Exception as error:  # noqa: BLE001 - written down; whatever it is, it is this text's alone
+                self._fail(kind, row, error)
+        self._report.words += sum(len(document["vocabulary"]) for document in made)
+        return made
+
+    def _halves(self, kind: DocumentKind, part: list[dict[str, Any]], error: Exception) -> list[list[dict[str, Any]]]:
+        """Blame the only document that Postgres refuses; else return what is to be tried apart from each other."""
+        if len(part) > 1:
+            return [part[: len(part) // 2], part[len(part) // 2 :]]
+        self._fail(kind, part[0], error)
+        return []
+
+    def _fail(self, kind: DocumentKind, row: dict[str, Any], error: Exception) -> None:
+        structlog.get_logger().error("document_not_made", kind=kind, item_id=row["item_id"], exc_info=error)
+        values = {"kind": kind, "item_id": row["item_id"], "digest": row["digest"], "error": type(error).__name__}
+        self._connection.execute(self._sql["note_failure"], values)
+        self._report.failed += 1
 
     def _read(self, kind: DocumentKind, ids: Sequence[int]) -> list[dict[str, Any]]:
         values = {
@@ -188,23 +233,28 @@ class _Indexer:
             return cursor.execute(*self._statement("read", kind, values)).fetchall()
 
     def _write(self, kind: DocumentKind, documents: Sequence[dict[str, Any]]) -> None:
+        """Write what is still so, and count its words, in one transaction."""
         wanted = [document["item_id"] for document in documents]
-        held = [number for (number,) in self._connection.execute(self._sql[f"hold_{kind}s"], {"ids": wanted})]
-        self._report.waiting += len(wanted) - len(held)
-        self._connection.execute(self._sql["create_fresh"])
-        self._connection.execute(self._sql["create_counted"])
-        with self._connection.cursor() as cursor, cursor.copy(self._sql["copy_fresh"]) as copy:
-            for document in documents:
-                copy.write_row([document[name] for name in composing.COLUMNS])
-        self._connection.execute(self._sql["hold_documents"], {"kind": kind})
-        row = self._run("write", kind, {"kind": kind, "ids": held}).fetchone()
-        self._report.changed += row[0] if row else 0
-        self._count()
+        with self._connection.transaction():
+            self._connection.execute(self._sql["lock_writing"])
+            held = [number for (number,) in self._connection.execute(self._sql[f"hold_{kind}s"], {"ids": wanted})]
+            self._connection.execute(self._sql["create_fresh"])
+            self._connection.execute(self._sql["create_counted"])
+            with self._connection.cursor() as cursor, cursor.copy(self._sql["copy_fresh"]) as copy:
+                for document in documents:
+                    copy.write_row([document[name] for name in composing.COLUMNS])
+            self._connection.execute(self._sql["hold_documents"], {"kind": kind})
+            [(current, changed)] = self._run("write", kind, {"kind": kind, "ids": held}).fetchall()
+            self._connection.execute(self._sql["forget_failures"], {"kind": kind, "ids": held})
+            self._count()
+        self._report.waiting += len(wanted) - current
+        self._report.changed += changed
 
     def _drop_dead(self, kind: DocumentKind) -> None:
         dead = [number for (number,) in self._connection.execute(self._sql["dead"])]
         if dead:
             self._report.removed += self._run("drop_dead", kind, {"kind": kind, "ids": dead}).rowcount
+        self._run("drop_dead_failures", kind, {"kind": kind})
 
     def _count(self) -> None:
         for query in ("take_uncounted", "count_lexemes", "count_vocabulary"):

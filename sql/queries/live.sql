@@ -34,3 +34,15 @@ select id from public.tasks where teamwork_id = any(%(ids)s) and deleted_at is n
 
 -- name: conversations_named
 select id from public.conversations where missive_id = any(%(ids)s) and deleted_at is null
+
+-- name: comments_of_tasks
+select id from public.task_comments where task_id = any(%(ids)s) and deleted_at is null
+
+-- name: comments_named
+select id from public.task_comments where teamwork_id = any(%(ids)s) and deleted_at is null
+
+-- name: emails_of_conversations
+select id from public.emails where conversation_id = any(%(ids)s) and deleted_at is null
+
+-- name: comments_of_conversations
+select id from public.email_comments where conversation_id = any(%(ids)s) and deleted_at is null

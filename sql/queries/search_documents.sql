@@ -172,7 +172,8 @@ create temp table found_items as
 select coalesce(s.item_id, d.item_id) as item_id, coalesce(s.text_bytes, 0) as text_bytes, s.item_id is null as is_dead
 from (select s.item_id, s.text_bytes, {digest} as digest from ({source}) as s where {condition}) as s
 full join (select item_id, digest from search.documents where kind = %(kind)s and {condition}) as d using (item_id)
-where d.digest is distinct from s.digest or %(everything)s
+where %(everything)s or d.digest is distinct from s.digest
+      and (s.item_id is null or not exists (select from ops.failed_documents x where x.kind = %(kind)s and x.item_id = s.item_id and x.digest = s.digest))
 
 -- name: index_found
 create index on found_items (item_id)
@@ -193,6 +194,16 @@ select item_id from found_items where is_dead order by item_id
 -- Those that are still dead.
 delete from search.documents d
 where d.kind = %(kind)s and d.item_id = any(%(ids)s) and not exists (select from ({source}) as s where s.item_id = d.item_id)
+
+-- name: drop_dead_failures
+delete from ops.failed_documents x where x.kind = %(kind)s and not exists (select from ({source}) as s where s.item_id = x.item_id)
+
+-- name: note_failure
+insert into ops.failed_documents (kind, item_id, digest, error) values (%(kind)s, %(item_id)s, %(digest)s, %(error)s)
+on conflict (kind, item_id) do update set digest = excluded.digest, error = excluded.error, failed_at = now()
+
+-- name: forget_failures
+delete from ops.failed_documents where kind = %(kind)s and item_id = any(%(ids)s)
 
 -- name: read
 select s.item_id, s.title, s.context, s.labels, s.names, left(s.body, %(body_characters)s) as body, left(s.quoted, %(quoted_characters)s) as quoted,
@@ -238,13 +249,14 @@ select id from search.documents where kind = %(kind)s and item_id in (select ite
 -- Those that are still made of what was read, where that is not what stands there; and the frequencies of what came and went with it.
 with old as materialized (
     select d.item_id, d.words, d.vocabulary from search.documents d join fresh f on d.kind = %(kind)s and d.item_id = f.item_id
+), current as materialized (
+    select f.* from fresh f join ({source}) as s on s.item_id = f.item_id and {digest} = f.digest where f.item_id = any(%(ids)s)
 ), written as (
     insert into search.documents as d (kind, item_id, title, context, body, names, words, vocabulary, text_key, project_ids, company_ids, cost_groups,
                                        location_ids, person_ids, document_type_id, extension, language, content_hash, occurred_at, digest)
     select %(kind)s, f.item_id, f.title, f.context, f.body, f.names, f.words::tsvector, f.vocabulary, f.text_key, f.project_ids, f.company_ids, f.cost_groups,
            f.location_ids, f.person_ids, f.document_type_id, f.extension, f.language, f.content_hash, f.occurred_at, f.digest
-    from fresh f join ({source}) as s on s.item_id = f.item_id and {digest} = f.digest
-    where f.item_id = any(%(ids)s) order by f.item_id
+    from current f order by f.item_id
     on conflict (kind, item_id) do update set
         title = excluded.title, context = excluded.context, body = excluded.body, names = excluded.names, words = excluded.words,
         vocabulary = excluded.vocabulary, text_key = excluded.text_key, project_ids = excluded.project_ids, company_ids = excluded.company_ids,
@@ -264,7 +276,7 @@ with old as materialized (
     union all
     select -1, tsvector_to_array(o.words), o.vocabulary from old o join written w using (item_id)
 )
-select count(*) from written
+select (select count(*) from current), (select count(*) from written)
 
 -- name: create_counted
 create temp table counted (change integer, lexemes text[], vocabulary text[]) on commit drop
@@ -294,6 +306,9 @@ select exists (select from search.uncounted)
 
 -- name: count_documents
 select kind, count(*) from search.documents group by kind order by kind
+
+-- name: count_words
+select count(*) from search.vocabulary
 
 -- name: note_run
 with old as (delete from ops.search_runs where finished_at < now() - interval '7 days')
