@@ -12,10 +12,12 @@ from typing import Any
 import dagster as dg
 
 from ibhelm_pipelines.db.checks import (
+    EMBEDDING_QUESTIONS,
     FILE_QUESTIONS,
     LIVE_QUESTIONS,
     MISSIVE_QUESTIONS,
     REGISTER_QUESTIONS,
+    SEARCH_QUESTIONS,
     TEAMWORK_QUESTIONS,
     Answer,
     Question,
@@ -48,6 +50,10 @@ file_checks = _checks("file_checks", FILE_QUESTIONS + LIVE_QUESTIONS)
 teamwork_checks = _checks("teamwork_checks", TEAMWORK_QUESTIONS)
 missive_checks = _checks("missive_checks", MISSIVE_QUESTIONS)
 register_checks = _checks("register_checks", REGISTER_QUESTIONS)
+search_checks = _checks("search_checks", SEARCH_QUESTIONS)
+embedding_checks = _checks("embedding_checks", EMBEDDING_QUESTIONS)
+
+CHECKS = (file_checks, teamwork_checks, missive_checks, register_checks, search_checks, embedding_checks)
 
 
 def evaluations(questions: Sequence[Question], settings: Settings) -> Iterator[dg.AssetCheckEvaluation]:

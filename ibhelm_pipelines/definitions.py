@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dagster as dg
 
-from assets.checks import file_checks, missive_checks, register_checks, teamwork_checks
+from assets.checks import CHECKS
 from assets.content import extracted_text, thumbnails
 from assets.drain_job import drain_job
+from assets.embeddings import embed_job, embeddings
 from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.missive_job import missive_sync_job
 from assets.nas import NAS_SHARE, nas_files
@@ -15,6 +16,8 @@ from assets.register import activity, item_links, people, projects
 from assets.register_job import register_job
 from assets.retention import retention_job
 from assets.scan_job import scan_job
+from assets.search import search_documents
+from assets.search_job import search_job
 from assets.sync_job import teamwork_sync_job
 from assets.teamwork import TEAMWORK, teamwork_comments, teamwork_directory, teamwork_tasks, teamwork_time
 from resources.platform import Platform
@@ -24,17 +27,7 @@ from sensors.heartbeats import schedule_heartbeats
 from sensors.inbox_drain import inbox_drain
 from sensors.live_events import live_events
 from sensors.lost_runs import lost_runs
-from sensors.schedules import (
-    deep_scan,
-    missive_full_sync,
-    missive_quick_sync,
-    quick_scan,
-    register_rebuild,
-    register_update,
-    retention_schedule,
-    teamwork_full_sync,
-    teamwork_quick_sync,
-)
+from sensors.schedules import SCHEDULES
 
 defs = dg.Definitions(
     assets=[
@@ -42,14 +35,11 @@ defs = dg.Definitions(
         *(TEAMWORK, teamwork_directory, teamwork_tasks, teamwork_comments, teamwork_time),
         *(MISSIVE, missive_directory, missive_months, email_attachments),
         *(projects, item_links, people, activity),
+        *(search_documents, embeddings),
     ],
-    asset_checks=[file_checks, teamwork_checks, missive_checks, register_checks],
-    jobs=[scan_job, teamwork_sync_job, missive_sync_job, register_job, drain_job, retention_job],
-    schedules=[
-        *(quick_scan, deep_scan, retention_schedule),
-        *(teamwork_quick_sync, teamwork_full_sync, missive_quick_sync, missive_full_sync),
-        *(register_update, register_rebuild),
-    ],
+    asset_checks=CHECKS,
+    jobs=[scan_job, teamwork_sync_job, missive_sync_job, register_job, search_job, embed_job, drain_job, retention_job],
+    schedules=SCHEDULES,
     sensors=[live_events, inbox_drain, folder_partitions, lost_runs, alerts, schedule_heartbeats],
     resources={"platform": Platform()},
     # One process per run: a process per step would cost 1.6 CPU seconds each, and parallel work happens inside the

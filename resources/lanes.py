@@ -8,6 +8,10 @@ DRAIN_JOB = "drain_inbox"
 TEAMWORK_SYNC_JOB = "sync_teamwork"
 MISSIVE_SYNC_JOB = "sync_missive"
 REGISTER_JOB = "register"
+SEARCH_JOB = "search"
+EMBEDDINGS_JOB = "embed"
+
+EMBEDDINGS_ASSET = "embeddings"
 
 LANE_TAG = "ibhelm/lane"
 DEEP_TAG = "ibhelm/deep"
@@ -27,6 +31,9 @@ MISSIVE_ASSETS = frozenset(
 
 REGISTER_ASSETS = frozenset({"projects", "item_links", "people", "activity"})
 """The assets whose work the register's job does too."""
+
+SEARCH_ASSETS = frozenset({"search_documents"})
+"""The asset whose work the search's job does too."""
 
 LONGEST_RUN_SECONDS = 7 * 24 * 3600
 """The first scan of 2 TB over a slow line, or the first reading of many mails at one request a second, takes days; it

@@ -16,9 +16,20 @@ import dagster as dg
 
 from ibhelm_pipelines.alerts.conditions import RUN_PREFIX, Condition
 from ibhelm_pipelines.alerts.message import local_time
-from resources.lanes import DEEP_TAG, FOLDER_ASSETS, FULL_TAG, REGISTER_ASSETS, REGISTER_JOB, SCAN_JOB
+from resources.lanes import (
+    DEEP_TAG,
+    EMBEDDINGS_ASSET,
+    EMBEDDINGS_JOB,
+    FOLDER_ASSETS,
+    FULL_TAG,
+    REGISTER_ASSETS,
+    REGISTER_JOB,
+    SCAN_JOB,
+    SEARCH_ASSETS,
+    SEARCH_JOB,
+)
 from resources.vendors import VENDORS
-from sensors.schedules import IN_FLIGHT, REGISTER_OP, SCAN_OP
+from sensors.schedules import IN_FLIGHT, REGISTER_OP, SCAN_OP, SEARCH_OP
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,12 +47,18 @@ LONGEST_NAME = 150
 
 ASSET_JOB = "__ASSET_JOB"
 SYNCS = {vendor.job: vendor for vendor in VENDORS}
-ASSETS_OF = {SCAN_JOB: FOLDER_ASSETS, REGISTER_JOB: REGISTER_ASSETS} | {
-    job: vendor.assets for job, vendor in SYNCS.items()
+ASSETS_OF = {
+    SCAN_JOB: FOLDER_ASSETS,
+    REGISTER_JOB: REGISTER_ASSETS,
+    SEARCH_JOB: SEARCH_ASSETS,
+    EMBEDDINGS_JOB: frozenset({EMBEDDINGS_ASSET}),
+    **{job: vendor.assets for job, vendor in SYNCS.items()},
 }
 """Jobs that do the work of assets too."""
 
-THOROUGH_TAGS = {SCAN_JOB: DEEP_TAG, REGISTER_JOB: FULL_TAG} | dict.fromkeys(SYNCS, FULL_TAG)
+KEEPING_OPS = {REGISTER_JOB: REGISTER_OP, SEARCH_JOB: SEARCH_OP}
+
+THOROUGH_TAGS = {SCAN_JOB: DEEP_TAG} | dict.fromkeys((*KEEPING_OPS, *SYNCS), FULL_TAG)
 """Jobs whose thorough runs have to be found among many quick ones, by this tag."""
 
 PARTITION_TAGS = ("dagster/partition", "dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
@@ -52,7 +69,7 @@ class Work:
     """What a run was to do.
 
     Attributes:
-        deep: whether a scan was a deep one, a sync a full one, an update of the register one of everything.
+        deep: whether a scan was a deep one, a sync a full one, one of register or search one of everything.
         folders: which folders a scan was asked for; None is the whole share.
         assets: which assets; empty for a job that is none of assets.
         partitions: the partition, or the ends of a range of them; of a sync what a backfill was asked for.
@@ -78,8 +95,8 @@ class Work:
             config = _config(run.run_config, vendor.op)
             window = tuple(f"{name} {config[name]}" for name in vendor.windows if config.get(name))
             return cls(job=run.job_name, deep=bool(config.get("full")), partitions=window)
-        if run.job_name == REGISTER_JOB:
-            return cls(job=run.job_name, deep=bool(_config(run.run_config, REGISTER_OP).get("everything")))
+        if op := KEEPING_OPS.get(run.job_name):
+            return cls(job=run.job_name, deep=bool(_config(run.run_config, op).get("everything")))
         assets = frozenset(key.to_user_string() for key in run.asset_selection or ())
         partitions = tuple(run.tags[tag] for tag in PARTITION_TAGS if tag in run.tags)
         return cls(job=run.job_name, assets=assets, partitions=partitions)

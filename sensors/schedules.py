@@ -4,7 +4,7 @@ own database.
 A quick scan that finds another scan at work has nothing to add, so it is skipped. A deep scan is only skipped for
 another deep one; behind a quick scan it waits in the queue (`ibhelm/lane` is limited in dagster.yaml), for a long quick
 scan must not cost a night. Quick scans leave 02:00 to it. The same holds for syncs: of Teamwork at 03:00, of Missive at
-03:30. The register follows all of them.
+03:30. The register follows all of them, the search the register. Vectors are made all the time, in slices.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.vendors.due import full_is_due
 from resources.lanes import (
     DEEP_TAG,
+    EMBEDDINGS_JOB,
     FULL_TAG,
     MISSIVE_SYNC_JOB,
     REGISTER_JOB,
     RETENTION_JOB,
     SCAN_JOB,
+    SEARCH_JOB,
     TEAMWORK_SYNC_JOB,
 )
 from resources.platform import Platform
@@ -39,6 +41,7 @@ IN_FLIGHT = [
 
 SCAN_OP = "scan_and_derive"
 REGISTER_OP = "keep_register"
+SEARCH_OP = "keep_search"
 
 
 @dg.schedule(
@@ -125,7 +128,7 @@ def missive_full_sync(context: dg.ScheduleEvaluationContext, platform: Platform)
 )
 def register_update(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Every 10 minutes: what that belongs to of which something changed."""
-    return _request_register(context, everything=False)
+    return _request_keeping(context, REGISTER_JOB, REGISTER_OP, everything=False)
 
 
 @dg.schedule(
@@ -136,13 +139,48 @@ def register_update(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg
 )
 def register_rebuild(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
     """Every night at 04:07: what everything belongs to, decided anew."""
-    return _request_register(context, everything=True)
+    return _request_keeping(context, REGISTER_JOB, REGISTER_OP, everything=True)
 
 
-def _request_register(context: dg.ScheduleEvaluationContext, *, everything: bool) -> dg.RunRequest | dg.SkipReason:
+@dg.schedule(
+    job_name=SEARCH_JOB,
+    cron_schedule=["2-57/5 0-3,5-23 * * *", "2-32/5,42-57/5 4 * * *"],
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def search_update(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every 5 minutes: what can be found of what changed."""
+    return _request_keeping(context, SEARCH_JOB, SEARCH_OP, everything=False)
+
+
+@dg.schedule(
+    job_name=SEARCH_JOB,
+    cron_schedule="37 4 * * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def search_rebuild(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every night at 04:37: what can be found of everything, made anew."""
+    return _request_keeping(context, SEARCH_JOB, SEARCH_OP, everything=True)
+
+
+@dg.schedule(
+    job_name=EMBEDDINGS_JOB,
+    cron_schedule="3-58/5 * * * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def embeddings_update(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every 5 minutes: vectors of new texts, then a slice of what else is missing."""
+    return _in_flight(context, EMBEDDINGS_JOB, {}, "run") or dg.RunRequest()
+
+
+def _request_keeping(
+    context: dg.ScheduleEvaluationContext, job: str, op: str, *, everything: bool
+) -> dg.RunRequest | dg.SkipReason:
     tags = {FULL_TAG: "true"} if everything else {}
-    config = {"ops": {REGISTER_OP: {"config": {"everything": everything}}}}
-    return _in_flight(context, REGISTER_JOB, tags, "run") or dg.RunRequest(run_config=config, tags=tags)
+    config = {"ops": {op: {"config": {"everything": everything}}}}
+    return _in_flight(context, job, tags, "run") or dg.RunRequest(run_config=config, tags=tags)
 
 
 def _sync(
@@ -186,3 +224,10 @@ def _in_flight(
         state = run.status.value.lower()
         return dg.SkipReason(f"A {what} is {state} already (run {run.run_id}); the next tick looks again.")
     return None
+
+
+SCHEDULES = (
+    *(quick_scan, deep_scan, retention_schedule),
+    *(teamwork_quick_sync, teamwork_full_sync, missive_quick_sync, missive_full_sync),
+    *(register_update, register_rebuild, search_update, search_rebuild, embeddings_update),
+)

@@ -343,7 +343,99 @@ REGISTER_QUESTIONS = (
 """Whether the register is in order. That an office's files lack this or that is no trouble: `ibhelm status` counts it,
 and the views named ..._missing_metadata list it."""
 
-QUESTIONS = FILE_QUESTIONS + LIVE_QUESTIONS + TEAMWORK_QUESTIONS + MISSIVE_QUESTIONS + REGISTER_QUESTIONS
+SEARCH_QUESTIONS = (
+    Question(
+        name="documents_missing",
+        asset="search_documents",
+        about="Every live file, mail, comment and task that came more than an hour ago can be found",
+        problem="{count} things that came more than an hour ago cannot be found, such as the {kind} {what}.",
+        next_step="See in the Dagster UI why the last runs of `search` failed; the asset search_documents makes all"
+        " documents anew.",
+        slow=True,
+    ),
+    Question(
+        name="documents_of_deleted",
+        asset="search_documents",
+        about="Nothing that is gone can be found",
+        problem="{count} documents of things that are gone can still be found, such as {title} ({kind}).",
+        next_step="The next run of `search` removes them. If they come back, report it with this sentence.",
+        slow=True,
+    ),
+    Question(
+        name="documents_overdue",
+        asset="search_documents",
+        about="What can be found was brought in line with what there is within the last hour",
+        problem="What can be found was last brought in line {last_time}: what was added or changed since may not be"
+        " found.",
+        next_step="See in the Dagster UI why the last runs of `search` failed or wait.",
+    ),
+    Question(
+        name="documents_failed",
+        asset="search_documents",
+        about="A document could be made of everything",
+        problem="Of {count} things no document could be made, such as {kind} number {item_id}: {error}.",
+        next_step="They are not found, or with old words. The log of the last run of `search` has the traceback: report"
+        " it. They are tried again when they change, and every night.",
+        severity="warning",
+    ),
+)
+"""Whether all that there is can be found, and nothing else."""
+
+EMBEDDING_QUESTIONS = (
+    Question(
+        name="texts_without_vectors",
+        asset="embeddings",
+        about="Every text that is a day old can be found by its meaning",
+        problem="{missing} texts can be found by their words only, some for more than a day. Model {model}: {sentence}.",
+        next_step="If that is too long: a machine with a GPU and a model of sentence-transformers, or more processes"
+        " (a backfill of the asset `embeddings`). If none came in the last hour, see the last runs of the job `embed`.",
+        severity="warning",
+    ),
+    Question(
+        name="embedding_model_not_serving",
+        asset="embeddings",
+        about="Questions are answered by the model that the settings name",
+        problem="IBHELM_EMBEDDING_MODEL is {wanted}, and {serving} still answers. {wanted}: {sentence}.",
+        next_step="It takes over when it has looked at every text. A backfill of the asset `embeddings` takes all there"
+        " is of the machine; or set IBHELM_EMBEDDING_MODEL back.",
+        severity="warning",
+    ),
+    Question(
+        name="embedding_problem",
+        asset="embeddings",
+        about="The model that the settings name can be used",
+        problem="Texts get no vectors: {problem}",
+        next_step="What is new is found by its words only until then.",
+    ),
+    Question(
+        name="texts_not_embedded",
+        asset="embeddings",
+        about="The model can read every text",
+        problem="The model cannot read {count} texts, such as {title}: {reason}",
+        next_step="They are found by their words; each is tried again once a day, five times.",
+        severity="warning",
+    ),
+    Question(
+        name="vectors_incomplete",
+        asset="embeddings",
+        about="Of every text that is said to have vectors all are there",
+        problem="{expected} vectors of model {model} should be there, and {found} are.",
+        next_step="Somebody changed them behind our back: delete the rows of that model in search.embedded_texts, and"
+        " they are made anew.",
+        slow=True,
+    ),
+)
+"""Whether all texts are found by their meaning; each slice of the job `embed` puts it right, or says how long yet."""
+
+QUESTIONS = (
+    FILE_QUESTIONS
+    + LIVE_QUESTIONS
+    + TEAMWORK_QUESTIONS
+    + MISSIVE_QUESTIONS
+    + REGISTER_QUESTIONS
+    + SEARCH_QUESTIONS
+    + EMBEDDING_QUESTIONS
+)
 
 
 def ask(connection: Connection, question: Question) -> Answer:

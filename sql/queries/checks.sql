@@ -232,3 +232,62 @@ limit 100;
 -- name: links_not_computed
 select count(*) over (), coalesce(to_char(finished_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI'), 'never') as last_time
 from ops.uncomputed_links;
+
+-- name: texts_without_vectors
+select count(*) over (), name as model, missing, waiting_since, texts_per_hour, sentence
+from search.embedding_progress
+where state = 'serving' and waiting_since < now() - interval '1 day';
+
+-- name: embedding_model_not_serving
+-- A model that is being built says how long it takes; one that is wanted and not even begun says why in embedding_problem.
+select count(*) over (), s.wanted, p.name as serving, coalesce(b.sentence, 'none of its texts is done') as sentence, b.texts_per_hour
+from search.embedding_status s
+join search.embedding_progress p on p.state = 'serving'
+left join search.embedding_progress b on b.state = 'building'
+where coalesce(b.created_at < now() - interval '1 day', s.wanted <> p.name);
+
+-- name: embedding_problem
+select count(*) over (), problem, wanted, begun_at from search.embedding_status where problem is not null;
+
+-- name: texts_not_embedded
+select count(*) over (), d.title, e.reason, e.attempts, e.finished_at as last_try
+from search.embedded_texts e
+join search.models m on m.id = e.model_id and m.state <> 'retired'
+cross join lateral (select title from search.documents where text_key = e.text_key order by id limit 1) as d
+where e.state = 'failed'
+order by e.finished_at desc
+limit 100;
+
+-- name: vectors_incomplete
+select count(*) over (), m.name as model, told.chunks as expected, found.chunks as found
+from search.models m
+cross join lateral (select coalesce(sum(e.chunks), 0)::bigint as chunks from search.embedded_texts e where e.model_id = m.id) as told
+cross join lateral (select count(*) as chunks from search.chunks c where c.model_id = m.id) as found
+where m.state <> 'retired' and told.chunks <> found.chunks;
+
+-- name: documents_missing
+-- What is known to fail is told by documents_failed.
+select count(*) over (), i.kind, i.item_id, i.what, i.since
+from ops.findable_items i
+where coalesce(i.since, '-infinity') < now() - interval '1 hour'
+  and not exists (select from search.documents d where d.kind = i.kind and d.item_id = i.item_id)
+  and not exists (select from ops.failed_documents x where x.kind = i.kind and x.item_id = i.item_id)
+order by i.since nulls first, i.kind, i.item_id
+limit 100;
+
+-- name: documents_of_deleted
+select count(*) over (), d.kind, d.item_id, d.title, d.indexed_at
+from search.documents d
+where not exists (select from ops.findable_items i where i.kind = d.kind and i.item_id = d.item_id)
+order by d.indexed_at, d.id
+limit 100;
+
+-- name: documents_overdue
+select count(*) over (), coalesce(to_char(finished_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI'), 'never') as last_time
+from ops.overdue_search;
+
+-- name: documents_failed
+select count(*) over (), kind, item_id, error, failed_at
+from ops.failed_documents
+order by failed_at, kind, item_id
+limit 100;
