@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 import psycopg
 import pytest
+from conftest import PIPELINE, PIPELINE_PASSWORD, TEMPLATE, fresh_database
+from pydantic import SecretStr
 from register_desk import Desk
 
+from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.search.documents import index_documents
 from ibhelm_pipelines.search.finding import Finder, open_finder
 from ibhelm_pipelines.search.results import Results
@@ -20,9 +23,32 @@ FAN = f"{KITA}/Ventilator RL-400.txt"
 PUMP = f"{RATHAUS}/Pumpe.pdf"
 
 
+@pytest.fixture(scope="module")
+def desk(postgres: EmbeddedPostgres) -> Iterator[Desk]:
+    """One office for all that only ask."""
+    with fresh_database(postgres, template=TEMPLATE) as owner_url:
+        url = postgres.url(owner_url.rpartition("/")[2], user=PIPELINE, password=PIPELINE_PASSWORD)
+        yield filled(Desk(Settings(_env_file=None, database_url=SecretStr(url)), owner_url))
+
+
+@pytest.fixture(scope="module")
+def finder(desk: Desk) -> Iterator[Finder]:
+    with open_finder(desk.settings) as finder:
+        yield finder
+
+
 @pytest.fixture
-def desk(settings: Settings, owner_database_url: str) -> Desk:
-    desk = Desk(settings, owner_database_url)
+def own_desk(settings: Settings, owner_database_url: str) -> Desk:
+    return filled(Desk(settings, owner_database_url))
+
+
+@pytest.fixture
+def own_finder(own_desk: Desk) -> Iterator[Finder]:
+    with open_finder(own_desk.settings) as finder:
+        yield finder
+
+
+def filled(desk: Desk) -> Desk:
     desk.project("2301 Kita Lindenhof")
     desk.project("2302 Rathaus")
     desk.file(FIRE, text="Seite eins\fDie Klappe im Schacht 3 löst bei 72 °C aus, Anschluss DN 50.")
@@ -30,14 +56,8 @@ def desk(settings: Settings, owner_database_url: str) -> Desk:
     desk.file(PUMP, text="Heizungspumpe DN500, Wartung alle zwei Jahre. Die Abluft ist nicht betroffen.")
     desk.conversation("Angebot Ventilator Kita Lindenhof", labels=["2301 Kita Lindenhof"])
     desk.link()
-    index_documents(settings)
+    index_documents(desk.settings)
     return desk
-
-
-@pytest.fixture
-def finder(desk: Desk) -> Iterator[Finder]:
-    with open_finder(desk.settings) as finder:
-        yield finder
 
 
 def titles(results: Results) -> list[str]:
@@ -85,7 +105,8 @@ def test_filters_narrow_and_name_what_there_is_not(finder: Finder) -> None:
     assert finder.search("kg:440").hits == ()
     assert titles(finder.search("art:Mail")) == ["Angebot Ventilator Kita Lindenhof"]
     unknown = finder.search("Abluft projekt:9999")
-    assert unknown.hits == () and unknown.total == 0
+    assert unknown.hits == ()
+    assert unknown.total == 0
     assert unknown.problems == ("Ein Projekt „9999“ gibt es nicht.",)
 
 
@@ -97,7 +118,8 @@ def test_fewer_words_suffice_where_nothing_has_them_all_and_the_best_comes_first
 def test_a_misspelt_word_finds_what_was_meant_and_says_so(finder: Finder) -> None:
     results = finder.search("Brandschuzklape")
     assert titles(results) == names(FIRE)
-    assert results.suggestion is not None and "brandschutzklappe" in results.suggestion.lower()
+    assert results.suggestion is not None
+    assert "brandschutzklappe" in results.suggestion.lower()
 
 
 def test_a_word_that_is_still_being_typed_finds_what_begins_with_it(finder: Finder) -> None:
@@ -121,24 +143,24 @@ def test_facets_count_and_their_terms_narrow(finder: Finder) -> None:
     assert {value.label: value.count for value in facets["kind"]} == {"Datei": 2}
 
 
-def test_pages_hold_each_document_once_though_new_ones_come(desk: Desk, finder: Finder) -> None:
+def test_pages_hold_each_document_once_though_new_ones_come(own_desk: Desk, own_finder: Finder) -> None:
     for number in range(7):
-        desk.file(f"{KITA}/Bericht {number}.txt", text="Sprinkler")
-    index_documents(desk.settings)
-    first = finder.search("Sprinkler", limit=3)
-    desk.file(f"{KITA}/Bericht neu.txt", text="Sprinkler")
-    index_documents(desk.settings)
+        own_desk.file(f"{KITA}/Bericht {number}.txt", text="Sprinkler")
+    index_documents(own_desk.settings)
+    first = own_finder.search("Sprinkler", limit=3)
+    own_desk.file(f"{KITA}/Bericht neu.txt", text="Sprinkler")
+    index_documents(own_desk.settings)
     seen, cursor = titles(first), first.cursor
     while cursor:
-        page = finder.search("Sprinkler", limit=3, cursor=cursor)
+        page = own_finder.search("Sprinkler", limit=3, cursor=cursor)
         seen, cursor = seen + titles(page), page.cursor
     assert sorted(seen) == [f"Bericht {number}.txt" for number in range(7)]
-    assert finder.search("Sprinkler").total == 8
+    assert own_finder.search("Sprinkler").total == 8
 
 
-def test_what_is_deleted_leaves_at_once(desk: Desk, finder: Finder) -> None:
-    desk.run("update files set deleted_at = now() where path = %s", PUMP)
-    assert titles(finder.search("Abluft")) == names(FAN)
+def test_what_is_deleted_leaves_at_once(own_desk: Desk, own_finder: Finder) -> None:
+    own_desk.run("update files set deleted_at = now() where path = %s", PUMP)
+    assert titles(own_finder.search("Abluft")) == names(FAN)
 
 
 HOSTILE = [
