@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 SECRETS = {"teamwork": "teamwork's planted secret", "missive": "missive's planted secret"}
 SIGNATURES = {"teamwork": "X-Projects-Signature", "missive": "X-Hook-Signature"}
@@ -55,22 +56,24 @@ class Receiver:
     Args:
         environment: its whole environment.
         command: another server of ours that says likewise where it listens.
+        arguments: its arguments.
     """
 
     environment: dict[str, str]
     command: str = "webhooks"
+    arguments: tuple[str, ...] = ()
     log: list[str] = field(default_factory=list)
     before: Counter[str] = field(default_factory=Counter)
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "ibhelm_pipelines.cli", self.command]
+        command = [sys.executable, "-m", "ibhelm_pipelines.cli", self.command, *self.arguments]
         self.process = subprocess.Popen(command, env=self.environment, stderr=subprocess.PIPE, text=True)
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
         wait_for(lambda: self.lines(f"{self.command}_listening") or self.process.poll() is not None)
         assert self.process.poll() is None, self.log
         self.url: str = self.lines(f"{self.command}_listening")[0]["url"]
-        self.port = int(self.url.rpartition(":")[2])
+        self.port = urlsplit(self.url).port
 
     def _read(self) -> None:
         assert self.process.stderr is not None

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from pydantic import SecretStr
-from reader_desk import READER, reader_url, unbound_reader
+from reader_desk import ATTACKS, READER, reader_url, unbound_reader
 
 from ibhelm_pipelines.db.migrations import migrate, read_migrations
 from ibhelm_pipelines.db.reader import connect_as_reader, may_beyond_reading
@@ -23,77 +23,6 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 
-
-ATTACKS = (
-    # waits, and locks of the pipeline's
-    "select pg_sleep(0)",
-    "select pg_sleep_for('0 s')",
-    "select pg_sleep_until(now())",
-    "select pg_advisory_lock(1)",
-    "select pg_advisory_lock_shared(727001, 0)",
-    "select pg_advisory_xact_lock(1)",
-    "select pg_advisory_xact_lock_shared(1)",
-    "select pg_try_advisory_lock(1)",
-    "select pg_try_advisory_lock_shared(1)",
-    "select pg_try_advisory_xact_lock(1)",
-    "select pg_try_advisory_xact_lock_shared(1)",
-    "begin; lock table public.files in access share mode; lock table public.files in row exclusive mode",
-    "select * from public.files for share",
-    # rows that are not in tables
-    "select lo_create(0)",
-    "select lo_creat(-1)",
-    "select lo_from_bytea(0, 'x')",
-    "select lo_put(1, 0, 'x')",
-    "select lo_unlink(1)",
-    "select lo_open(1, 131072)",
-    "select lowrite(0, 'x')",
-    "select lo_import('/etc/passwd')",
-    "create temp table mine (n int)",
-    "select * into temp mine from public.files",
-    "create function pg_temp.mine() returns int language sql return 1",
-    "create table public.mine (n int)",
-    "create table search.mine (n int)",
-    "create view public.mine as select 1",
-    "create schema mine",
-    # code, and the server
-    "do $$ begin end $$",
-    "create function public.mine() returns int language sql return 1",
-    "create extension dblink",
-    "copy public.files to program 'true'",
-    "copy (select 1) to '/tmp/mine'",
-    "copy public.document_types from stdin",
-    "select pg_read_file('/etc/passwd')",
-    "select pg_ls_dir('.')",
-    "select pg_stat_file('.')",
-    "select pg_reload_conf()",
-    "select pg_switch_wal()",
-    "select pg_logical_emit_message(false, 'x', 'x')",
-    "select pg_create_physical_replication_slot('mine')",
-    "select pg_notify('ibhelm_inbox', 'x')",
-    "select pg_cancel_backend(pg_backend_pid())",
-    "select pg_terminate_backend(0)",
-    "select pg_export_snapshot()",
-    "alter system set fsync = off",
-    "set temp_file_limit = -1",
-    "alter role ibhelm_reader set temp_file_limit = -1",
-    # others
-    "select * from pg_authid",
-    "select * from pg_shadow",
-    "select * from pg_user_mappings, pg_hba_file_rules",
-    "select * from ops.raw_records",
-    "select * from search.documents",
-    "select search.matches(null, '{}', 0, 1)",
-    "select * from pg_statistic",
-    "set role ibhelm_pipeline",
-    "set role ibhelm_owner",
-    "set session authorization ibhelm_pipeline",
-    "alter role ibhelm_reader superuser",
-    "alter role ibhelm_reader connection limit 200",
-    "create role mine",
-    "grant ibhelm_pipeline to ibhelm_reader",
-    "select query_to_xml('select pg_sleep(0)', true, true, '')",
-    "select * from ts_stat('select words from search.documents')",
-)
 
 EXCESSES = (
     ("grant insert on public.document_types to ibhelm_reader", "may write"),
