@@ -70,8 +70,6 @@ class Facts:
         sheet = desk.file(
             f"{folder}/05 Lüftung/{SHEET}",
             text=SHEET_TEXT,
-            + "Montage nach Anleitung. " * 60
-            + "\fSchallleistung 68 dB(A), Motor 0,75 kW",
         )
         task = desk.task(project, name="Dachventilator RDD 450 einbauen")
         desk.run("update tasks set state = 'completed', completed_at = '2025-03-12 10:00Z' where id = %s", task)

@@ -65,9 +65,11 @@ def reading(settings: Settings, owner_database_url: str) -> Settings:
 
 @contextmanager
 def _asking(settings: Settings) -> Iterator[Assistant]:
-    with open_archive(settings) as archive:
-        with assistant_in_process(new_server(archive, Projects(archive), Reader(settings))) as assistant:
-            yield assistant
+    with (
+        open_archive(settings) as archive,
+        assistant_in_process(new_server(archive, Projects(archive), Reader(settings))) as assistant,
+    ):
+        yield assistant
 
 
 @pytest.fixture
@@ -131,7 +133,7 @@ def test_an_answer_has_limits_and_says_which(assistant: Assistant) -> None:
     assert "validation error" in assistant.refused("sql", query="select 1", limit=201)
     for bomb in (
         "select array_agg(repeat('x', 1000000)) from generate_series(1, 1000000)",
-        "select set_config('work_mem', '2GB', false), array_agg(repeat(n::text, 100000)) from generate_series(1, 1000000) n",
+        "select set_config('work_mem', '2GB', false), array_agg(repeat('x', 100000)) from generate_series(1, 1000000)",
     ):
         assert "more than 256 MB of memory" in assistant.refused("sql", query=bomb)
 
@@ -156,8 +158,6 @@ def test_what_is_missing_is_said_in_a_sentence(settings: Settings) -> None:
     with _asking(lost) as assistant:
         for tool, arguments in (
             ("search", {"query": "x"}),
-            ("get_item", {"id": "file:1"}),
-            ("list_project", {"number_or_name": "x"}),
             ("sql", {"query": "select 1"}),
         ):
             refusal = assistant.refused(tool, **arguments)
