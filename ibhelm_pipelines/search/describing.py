@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.search.query import Query
-    from ibhelm_pipelines.search.results import Lane
+    from ibhelm_pipelines.search.results import Lane, Snippet
 
 LANES: tuple[Lane, ...] = ("words", "names", "vectors")
 
@@ -52,7 +52,7 @@ def describe(
 def _hit(row: Any, place: Any, query: Query | None, *, with_snippets: bool) -> Hit:
     ranks: dict[Lane, int] = {lane: rank for lane in LANES if (rank := getattr(place, f"{lane}_rank")) is not None}
     title = highlighted(row.title, query) if query else ((row.title, False),)
-    found = ()
+    found: tuple[Snippet, ...] = ()
     if with_snippets and query:
         found = snippets(row.body, query, start=row.start_at, length=row.length)
     return Hit(

@@ -20,7 +20,6 @@ from ibhelm_pipelines.db.connect import open_pool, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.search import detailing
-from ibhelm_pipelines.search.analysis import as_written
 from ibhelm_pipelines.search.describing import LANES, describe
 from ibhelm_pipelines.search.facets import count_facets
 from ibhelm_pipelines.search.filters import resolve
@@ -127,7 +126,7 @@ class Finder:
             return ()
         with self._connected() as connection:
             rows = connection.execute(
-                self._sql["beginning_words"], {"beginning": as_written(last.text), "limit": limit}
+                self._sql["beginning_words"], {"beginning": last.word, "limit": limit}
             )
             return tuple(word for word, _ in rows)
 

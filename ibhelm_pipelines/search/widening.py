@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.folding import folded
-from ibhelm_pipelines.search.analysis import as_written, tokens
-from ibhelm_pipelines.search.query import Phrase, Word, tsquery
+from ibhelm_pipelines.search.analysis import tokens
+from ibhelm_pipelines.search.query import Phrase, Word, clause_tsquery, tsquery
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -68,7 +68,7 @@ def widen(connection: Connection, query: Query) -> Asked:
     widening = _Widening(connection, query)
     clauses = tuple(tuple(widening.widened(each) for each in clause) for clause in query.clauses)
     wide = replace(query, clauses=clauses)
-    terms = tuple(_term(wide, clause) for clause in clauses)
+    terms = tuple(map(clause_tsquery, clauses))
     weights = tuple(map(widening.weight, clauses))
     return Asked(
         query=wide,
@@ -98,7 +98,7 @@ class _Widening:
             return each
         others = self._begun(each) if each == self._last else []
         if not others:
-            others = self._alike(as_written(each.text))
+            others = self._alike(each.word)
             if others:
                 self.spellings[each.text] = others[0]
         meant = [token.lexemes[0] for other in others for token in tokens(other) if token.lexemes]
@@ -126,7 +126,7 @@ class _Widening:
         return dict(self._connection.execute(self._sql["frequencies"], {"lexemes": lexemes}).fetchall())
 
     def _begun(self, word: Word) -> list[str]:
-        beginning = as_written(word.text)
+        beginning = word.word
         if len(beginning) < MIN_BEGINNING:
             return []
         values = {"beginning": beginning, "limit": BEGUN_WORDS}
@@ -158,10 +158,6 @@ def _steps(terms: Sequence[str], weights: Sequence[float], query: Query) -> Iter
         wanted.append(_any(rarest))
     for step in wanted:
         yield f"{step} & {without}" if without else step
-
-
-def _term(query: Query, clause: Clause) -> str:
-    return tsquery(replace(query, clauses=(clause,), excluded=()), all_words=True) or ""
 
 
 def _all(terms: Sequence[str]) -> str:
