@@ -49,7 +49,7 @@ SEARCH = """\
 Search files, mails, comments and tasks by words and meaning, best first. Syntax: words (all count, the more the
 better), "a phrase in quotes", -without, this OR that, and filters field:value:
 projekt:2301 (number or name), kg:430 (cost group DIN 276, 430 has 431 to 439 too), typ:Angebot (document type),
-art:Datei|Mail|Aufgabe|Kommentar, ext:pdf, von:name (who wrote), an:name (who got), person:name, firma:name, ort:place,
+art:Datei (or Mail, Aufgabe, Kommentar), ext:pdf, person:name (who wrote, got, does or owns it), firma:name, ort:place,
 seit:2024-03 and bis:2024, jahr:2024, ordner:part of a path, sprache:de. Values with blanks in quotes:
 projekt:"Kita Lindenhof". -field:value leaves out. Compounds are found by their parts, typos and ae/ä do not matter.
 Passages are excerpts; get_item has the text. `narrow` says which filters would narrow it down."""
