@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.web.saved import SavedSearches
 
 NO_QUERY = "Es fehlt, was gesucht wird: q."
-NO_LIMIT = f"limit ist eine Zahl von 1 bis {MOST_HITS}."
+NO_LIMIT = f"Für limit gilt eine Zahl von 1 bis {MOST_HITS}."
 NO_SUCH_SEARCH = "Diese gespeicherte Suche gibt es nicht, oder nicht mehr."
 NO_JSON = 'Erwartet wird JSON: {"name": "...", "query": "..."}.'
 

@@ -33,7 +33,7 @@ LONGEST_QUERY = 2000
 LARGEST_ID = 2**63 - 1
 
 TOO_LONG = "Die Anfrage ist zu lang; höchstens {most} Zeichen."
-TOO_OFTEN = "Zu viele Anfragen auf einmal. Bitte in {seconds} Sekunden noch einmal versuchen."
+TOO_OFTEN = "Zu viele Anfragen auf einmal. Bitte in {seconds} s noch einmal versuchen."
 CROWDED = "Gerade suchen zu viele gleichzeitig. Bitte gleich noch einmal versuchen."
 UNKNOWN = "Dieses Dokument gibt es nicht, oder nicht mehr."
 

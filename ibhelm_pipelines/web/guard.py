@@ -35,7 +35,7 @@ OFF = (
     "Die Suche ist abgeschaltet, weil keine Anmeldung eingerichtet ist. Die Verwaltung setzt IBHELM_WEB_PASSWORD;"
     " `ibhelm doctor` sagt mehr."
 )
-TOO_MANY = "Zu viele Anmeldeversuche. Bitte in {seconds} Sekunden noch einmal versuchen."
+TOO_MANY = "Zu viele Anmeldeversuche. Bitte in {seconds} s noch einmal versuchen."
 
 
 class Attempts:
