@@ -1,7 +1,8 @@
 """Forgets people: what would go and what would stay (`plan`), and the removal itself (`forget`).
 
 The addresses are noted first, so that nothing of theirs is stored any more while the rest is removed. What is left to
-do is never written down but found anew: a run that was interrupted is finished by running it again.
+do is never written down but found anew: a run that was interrupted is finished by running it again. What the search
+holds of them goes with their rows; documents of others that name them are made anew.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from ibhelm_pipelines.privacy.contents import delete_objects
 from ibhelm_pipelines.privacy.findings import find
 from ibhelm_pipelines.privacy.removal import KINDS, Placed, Removal, Unit, list_placed
 from ibhelm_pipelines.register.people_forgetting import find_people
+from ibhelm_pipelines.search.documents import correct_documents
 from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
@@ -111,6 +113,7 @@ def forget(
         run = _begin(connection, len(wanted), planned.stays)
         removal = Removal(connection, settings, looked.share, Forgotten.load(connection), run)
         _remove_all(removal, looked.findings, wanted, on_progress)
+        correct_documents(settings)
         gone = delete_objects(settings, connection)
         removal.count(objects=gone.objects, object_bytes=gone.object_bytes)
         _finish(connection, run, numbers)

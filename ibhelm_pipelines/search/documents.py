@@ -108,16 +108,24 @@ def index_some(settings: Settings, kind: DocumentKind, ids: Sequence[int]) -> Do
         return report
     with _connected(settings) as connection:
         indexer = _Indexer(connection, report)
-        for attempt in range(TRIES):
-            if attempt:
-                time.sleep(TRY_SECONDS)
-            report.waiting = 0
-            for _ in indexer.index(kind, ids):
-                pass
-            if not report.waiting:
-                break
+        indexer.index_patiently(kind, ids)
         indexer.settle()
     report.seconds = time.monotonic() - begun
+    return report
+
+
+def correct_documents(settings: Settings) -> DocumentsReport:
+    """Make those documents anew that say what is no longer so, and no new ones: for who must see something leave.
+
+    Raises:
+        DatabaseUnavailableError: Postgres does not answer.
+    """
+    report = DocumentsReport()
+    with _connected(settings) as connection:
+        indexer = _Indexer(connection, report)
+        for kind in KINDS:
+            indexer.index_patiently(kind, None, known_only=True)
+        indexer.settle()
     return report
 
 
@@ -153,9 +161,16 @@ class _Indexer:
         self._connection, self._report = connection, report
         self._sql = load_queries("search_documents")
 
-    def index(self, kind: DocumentKind, ids: Sequence[int] | None, *, everything: bool = False) -> Iterator[None]:
+    def index(
+        self, kind: DocumentKind, ids: Sequence[int] | None, *, everything: bool = False, known_only: bool = False
+    ) -> Iterator[None]:
         """Bring the documents of a kind in line, all or those of some things; yields after each batch."""
-        values = {"kind": kind, "ids": None if ids is None else list(ids), "everything": everything}
+        values = {
+            "kind": kind,
+            "ids": None if ids is None else list(ids),
+            "everything": everything,
+            "known_only": known_only,
+        }
         self._connection.execute(self._sql["drop_found"])
         self._run("find", kind, values, condition=self._sql["of_all" if ids is None else "of_these"])
         self._connection.execute(self._sql["index_found"])
@@ -163,6 +178,18 @@ class _Indexer:
         for batch in self._batches():
             self._index_batch(kind, batch)
             yield
+
+    def index_patiently(self, kind: DocumentKind, ids: Sequence[int] | None, *, known_only: bool = False) -> None:
+        """Likewise, and try again what somebody is changing just now."""
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(TRY_SECONDS)
+            before = self._report.waiting
+            for _ in self.index(kind, ids, known_only=known_only):
+                pass
+            if self._report.waiting == before:
+                return
+            self._report.waiting = before if attempt < TRIES - 1 else self._report.waiting
 
     def settle(self) -> None:
         """Take what was deleted since off the counts."""

@@ -172,7 +172,7 @@ create temp table found_items as
 select coalesce(s.item_id, d.item_id) as item_id, coalesce(s.text_bytes, 0) as text_bytes, s.item_id is null as is_dead
 from (select s.item_id, s.text_bytes, {digest} as digest from ({source}) as s where {condition}) as s
 full join (select item_id, digest from search.documents where kind = %(kind)s and {condition}) as d using (item_id)
-where %(everything)s or d.digest is distinct from s.digest
+where %(everything)s or d.digest is distinct from s.digest and (d.item_id is not null or not %(known_only)s)
       and (s.item_id is null or not exists (select from ops.failed_documents x where x.kind = %(kind)s and x.item_id = s.item_id and x.digest = s.digest))
 
 -- name: index_found

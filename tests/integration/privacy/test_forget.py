@@ -34,10 +34,13 @@ from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.objects.store import ObjectStore, original_key
 from ibhelm_pipelines.privacy.contents import delete_objects
 from ibhelm_pipelines.privacy.forget import forget, plan
+from ibhelm_pipelines.search.documents import index_documents
 from ibhelm_pipelines.settings import Settings
 from ibhelm_pipelines.vendors.missive.attachment_ledger import Ledger
 
 GONE_WORDS = [f"WORT-{each}" for each in ("m4", "m5", "m6", "k2", "a-own", "a-comment", "halb")]
+FOUND_BY = "select lexeme from search.lexemes where lexeme like 'wortm4%%' union select word from search.vocabulary"
+FOUND_BY += " where word = 'halb'"
 ASIDE = {"ops.forgotten", "ops.forgotten_messages", "ops.forget_runs", "ops.objects_to_delete"}
 
 
@@ -60,14 +63,19 @@ def keys(rows: set[str], *names: str) -> set[Any]:
 
 
 def test_nothing_of_the_person_is_left_in_any_table_any_object_or_any_file(derived: Office, settings: Settings) -> None:
+    index_documents(settings)
     for needle in (MAX, MAX_NAME, *GONE_WORDS[:5]):
-        assert derived.holding(needle), f"{needle} must have been there"
+        assert "search.documents" in derived.holding(needle), f"{needle} must have been there"
+    assert derived.rows(FOUND_BY)
     forget(settings, [MAX])
     for needle in (MAX, *GONE_WORDS):
         assert derived.holding(needle) == [], needle
     # The two files that stay where they were put carry the name of their folder; nothing else does.
     for needle in (MAX_NAME, "WORT-m1"):
-        assert derived.holding(needle) == ["ops.disk_entries", "public.file_versions", "public.files"]
+        tables = ["ops.disk_entries", "public.file_versions", "public.files", "search.documents"]
+        assert derived.holding(needle) == tables
+    assert derived.rows(FOUND_BY) == []
+    assert derived.rows("select kind from search.documents where names like %s or body like %s", *2 * [f"%{MAX}%"]) == []
     named = derived.rows("select distinct path from files where path like %s", f"%{MAX_NAME}%")
     assert {path for (path,) in named} == {PLACED["a-shared"], PLACED["a-edited"]}
     assert original_key(digest(PHRASES["a-own"])) not in derived.objects()
