@@ -269,7 +269,8 @@ class Office:
         return [
             name
             for (name,) in self.rows("""select table_schema || '.' || table_name
-            from information_schema.tables where table_schema in ('public', 'ops', 'search') and table_type = 'BASE TABLE'
+            from information_schema.tables
+            where table_schema in ('public', 'ops', 'search') and table_type = 'BASE TABLE'
             order by 1""")
         ]
 
