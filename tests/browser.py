@@ -106,9 +106,16 @@ class Page:
         preference = {"name": "prefers-color-scheme", "value": "dark" if is_dark else "light"}
         self._call("Emulation.setEmulatedMedia", features=[preference])
 
-    def without_scripts(self) -> None:
-        """Run no script of any page from now on."""
-        self._call("Emulation.setScriptExecutionDisabled", value=True)
+    @contextlib.contextmanager
+    def offline(self) -> Iterator[None]:
+        """Have no network for the length of the block."""
+        self._call("Network.enable")
+        rates = {"latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+        self._call("Network.emulateNetworkConditions", offline=True, **rates)
+        try:
+            yield
+        finally:
+            self._call("Network.emulateNetworkConditions", offline=False, **rates)
 
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))

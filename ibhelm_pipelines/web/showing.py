@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ibhelm_pipelines.folding import folded
 from ibhelm_pipelines.search.query import parse
 from ibhelm_pipelines.web.looks import Look, here, look_of_hit, name_of, title_of
 from ibhelm_pipelines.web.templating import number
@@ -171,12 +172,12 @@ def _chosen_by(term: str, query: Query) -> list[Filter]:
 
 
 def _same(one: str, other: str) -> bool:
-    return one.casefold() == other.casefold()
+    return folded(one) == folded(other)
 
 
 def _chips(facets: dict[FacetName, tuple[FacetValue, ...]], wish: Wish, query: Query) -> Iterator[Chip]:
     names = {
-        (each.field, each.value.casefold()): f"{FACETS[name]}: {value.label}"
+        (each.field, folded(each.value)): f"{FACETS[name]}: {value.label}"
         for name, values in facets.items()
         for value in values
         if value.is_chosen
@@ -184,7 +185,7 @@ def _chips(facets: dict[FacetName, tuple[FacetValue, ...]], wish: Wish, query: Q
     }
     for each in query.filters:
         typed = query.text[each.start : each.end].lstrip("-")
-        label = names.get((each.field, each.value.casefold())) or typed.replace(":", ": ", 1).replace('"', "")
+        label = names.get((each.field, folded(each.value))) or typed.replace(":", ": ", 1).replace('"', "")
         label = f"nicht {label}" if each.is_excluded else label
         yield Chip(id=_id("c", f"{each.start}{typed}"), label=label, address=wish.without(query, each))
 
