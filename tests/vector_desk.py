@@ -64,3 +64,10 @@ class CountingModel:
 def loader(*models: Embedder) -> Callable[[str], Embedder]:
     """Return what finds these models by their names."""
     return {model.name: model for model in models}.__getitem__
+
+
+def vectors_are_whole(url: str) -> bool:
+    """Whether each text that is said to have vectors has them all, and no other has any."""
+    told = "select model_id, text_key, chunks from search.embedded_texts where state = 'ok'"
+    found = "select model_id, text_key, count(*)::integer from search.chunks group by 1, 2"
+    return tables.ask(url, f"({told} except {found}) union all ({found} except {told})") == []

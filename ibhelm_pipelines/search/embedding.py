@@ -52,6 +52,8 @@ MOST_TEXTS = 64
 
 NOTHING_WORTH = "Nothing in title or text is worth a vector: numbers, noise or encoded bytes"
 
+LONGEST_REASON = 500
+
 HOPELESS = 20
 """Texts that fail in a run in which none succeeds: then it is the model, not the texts."""
 
@@ -149,11 +151,11 @@ class _Run:
     def _embed_batch(self, ledger: EmbeddingLedger, embedder: Embedder, texts: Sequence[Text]) -> None:
         try:
             results, tokens = _embedded(embedder, texts)
-            ledger.record(results)
+            written = ledger.record(results)
         finally:
             ledger.release({text.key for text in texts})
-        self._report.add(results, tokens)
-        failed = [result for result in results if result.state == "failed"]
+        self._report.add(written, tokens)
+        failed = [result for result in written if result.state == "failed"]
         if failed and self._report.failed >= HOPELESS and not self._report.texts:
             raise PermanentError(
                 f"The embedding model {embedder.name} fails on every text: {failed[-1].reason}.",
@@ -180,8 +182,9 @@ def _embed_alone(embedder: Embedder, text: Text, own: Sequence[Chunk]) -> Embedd
     try:
         [result] = _embed_together(embedder, [(text, own)])
     except Exception as error:  # noqa: BLE001 - recorded as the reason
-        structlog.get_logger().warning("text_not_embedded", text=str(text.key), exc_info=error)
-        return Embedded(key=text.key, state="failed", reason=f"{type(error).__name__}: {error}"[:500])
+        reason = f"{type(error).__name__}: {error}"[:LONGEST_REASON]
+        structlog.get_logger().warning("text_not_embedded", text=str(text.key), reason=reason)
+        return Embedded(key=text.key, state="failed", reason=reason)
     return result
 
 

@@ -191,8 +191,8 @@ class EmbeddingLedger:
         if keys:
             self._fetch("unlock_texts", keys=list(keys))
 
-    def record(self, results: Sequence[Embedded]) -> None:
-        """Write what came of these texts, but of those that no document has any more."""
+    def record(self, results: Sequence[Embedded]) -> list[Embedded]:
+        """Write what came of these texts, but of those that no document has any more; return what was written."""
         with translated_errors(), self._connection.transaction():
             present = {key for (key,) in self._fetch("lock_documents", keys=[result.key for result in results])}
             kept = [result for result in results if result.key in present]
@@ -207,6 +207,7 @@ class EmbeddingLedger:
                 "reasons": [result.reason for result in kept],
             }
             self._connection.execute(self._queries["record_texts"], {**values, **outcomes})
+        return kept
 
     def count(self) -> dict[str, tuple[int, int]]:
         """Return by bucket how many texts there are, and how many of them nobody has looked at with this model."""

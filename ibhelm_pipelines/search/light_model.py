@@ -6,7 +6,6 @@ nor big batches nor threads of ours make it faster (measured: one at a time 1.1 
 
 from __future__ import annotations
 
-import os
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ibhelm_pipelines.search.models import Vectors
-
-# Threads of OpenMP that wait for the next text burn a core each unless told not to; read when the library is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 class LightModel:

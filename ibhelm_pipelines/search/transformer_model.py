@@ -54,7 +54,7 @@ class TransformerModel:
         self._lock = threading.Lock()
         self._model = _loaded(name, folder)
         self._batch = BATCH["cpu" if self._model.device.type == "cpu" else "other"]
-        self.dimensions: int = self._model.get_sentence_embedding_dimension()
+        self.dimensions: int = self._model.get_embedding_dimension()
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Return a row for each text, behind the model's own prompt for documents."""

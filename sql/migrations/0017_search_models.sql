@@ -135,7 +135,7 @@ select id, name, version, state, created_at, texts, missing, waiting_since, chun
        to_char(texts - missing, 'FM999,999,990') || ' of ' || to_char(texts, 'FM999,999,990') || ' texts'
        || case when missing = 0 then '' else ', ' || to_char(missing, 'FM999,999,990') || ' left' || case
               when coalesce(texts_per_hour, 0) = 0 then ', none in the last hour'
-              when missing / texts_per_hour >= 1 then ', about ' || to_char(ceil(missing / texts_per_hour), 'FM999,999,990') || ' hours at this pace'
+              when missing / texts_per_hour >= 1 then ', about ' || to_char(round(missing / texts_per_hour), 'FM999,999,990') || ' hours at this pace'
               else ', about ' || ceil(60 * missing / texts_per_hour) || ' minutes at this pace' end end as sentence
 from paced;
 comment on view search.embedding_progress is 'How far each model is that serves or is being built, and how long the rest will take';
