@@ -269,10 +269,10 @@ where m.state <> 'retired' and told.chunks <> found.chunks;
 -- What is known to fail is told by documents_failed.
 select count(*) over (), i.kind, i.item_id, i.what, i.since
 from ops.findable_items i
-where coalesce(i.since, '-infinity') < now() - interval '1 hour'
+where i.since < now() - interval '1 hour'
   and not exists (select from search.documents d where d.kind = i.kind and d.item_id = i.item_id)
   and not exists (select from ops.failed_documents x where x.kind = i.kind and x.item_id = i.item_id)
-order by i.since nulls first, i.kind, i.item_id
+order by i.since, i.kind, i.item_id
 limit 100;
 
 -- name: documents_of_deleted

@@ -104,6 +104,8 @@ def test_an_office_in_which_nothing_is_wrong_is_healthy(settings: Settings, nas:
         "alerts": ("ok", 0),
         "database": ("ok", None),
         "register": ("ok", 0),
+        "search": ("ok", None),
+        "vectors": ("ok", 0),
     }
     assert _screen(status).endswith("Healthy.\n")
 

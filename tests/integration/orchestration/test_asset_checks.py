@@ -9,12 +9,14 @@ import psycopg
 import pytest
 from nas_tree import Nas
 
-from assets.checks import file_checks, missive_checks, register_checks, teamwork_checks
+from assets.checks import CHECKS
 from assets.content import extracted_text, thumbnails
+from assets.embeddings import embeddings
 from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
 from assets.register import activity, item_links, people, projects
+from assets.search import search_documents
 from assets.teamwork import TEAMWORK, teamwork_directory, teamwork_tasks
 from ibhelm_pipelines.db.checks import QUESTIONS, ask
 from ibhelm_pipelines.nas.scan import scan
@@ -28,6 +30,7 @@ ALL = [
     *(TEAMWORK, teamwork_directory, teamwork_tasks),
     *(MISSIVE, missive_directory, missive_months, email_attachments),
     *(projects, item_links, people, activity),
+    *(search_documents, embeddings),
 ]
 CURSOR = "insert into ops.sync_cursors (source, resource, synced_at, full_synced_at, refused_deletions) values"
 CONVERSATION = (
@@ -53,6 +56,33 @@ class Trouble:
 
 
 TROUBLES = [
+    Trouble(
+        "documents_missing",
+        "update files set last_seen_at = now() - interval '61 minutes' where name = 'brief 7.txt'",
+        "1 things that came more than an hour ago cannot be found, such as the file projekte/A/brief 7.txt.",
+        "`search`",
+    ),
+    Trouble(
+        "documents_of_deleted",
+        "insert into search.documents (kind, item_id, title, names, words, occurred_at, digest)"
+        " values ('task', 4711, 'Heizung', '', '', now(), gen_random_uuid())",
+        "1 documents of things that are gone can still be found, such as Heizung (task).",
+        "The next run of `search` removes them.",
+    ),
+    Trouble(
+        "documents_overdue",
+        "insert into ops.search_runs (started_at, finished_at)"
+        " values ('2026-03-01 07:00+00', '2026-03-01 08:00+00')",
+        "What can be found was last brought in line 01.03.2026 09:00:",
+        "`search`",
+    ),
+    Trouble(
+        "documents_failed",
+        "insert into ops.failed_documents (kind, item_id, digest, error)"
+        " select 'file', id, gen_random_uuid(), 'ValueError' from files where name = 'brief 7.txt'",
+        "Of 1 things no document could be made, such as file number ",
+        "tried again when they change",
+    ),
     Trouble(
         "teamwork_stale",
         f"{CURSOR} ('teamwork', 'tasks', now() - interval '31 minutes', now(), 0)",
@@ -220,6 +250,13 @@ TROUBLES = [
 
 FINE = [
     # (what is done to the tables, and which question must not take it for trouble)
+    ("documents_overdue", "insert into ops.search_runs (started_at, finished_at) values (now(), now())"),
+    (  # documents_failed tells of it
+        "documents_missing",
+        "with old as (update files set last_seen_at = now() - interval '61 minutes' where name = 'brief 7.txt'"
+        " returning id) insert into ops.failed_documents (kind, item_id, digest, error)"
+        " select 'file', id, gen_random_uuid(), 'ValueError' from old",
+    ),
     ("live_queue_lag", "insert into ops.inbox (source, kind, key, label) values ('nas', 'path', 'a', 'a')"),
     (  # somebody works on it, however long it takes
         "live_queue_lag",
@@ -306,8 +343,7 @@ def office(nas: Nas, settings: Settings) -> Nas:
 
 def _evaluations(instance: dg.DagsterInstance, platform: Platform) -> dict[str, dg.AssetCheckEvaluation]:
     """Run all checks as Dagster does, and return their evaluations by name."""
-    checks = [file_checks, teamwork_checks, missive_checks, register_checks]
-    definitions = dg.Definitions(assets=ALL, asset_checks=checks, resources={"platform": platform})
+    definitions = dg.Definitions(assets=ALL, asset_checks=CHECKS, resources={"platform": platform})
     keys = {dg.AssetCheckKey(dg.AssetKey(q.asset), q.name) for q in QUESTIONS}
     job = definitions.resolve_implicit_global_asset_job_def().get_subset(asset_check_selection=keys)
     return {e.check_name: e for e in job.execute_in_process(instance=instance).get_asset_check_evaluations()}
