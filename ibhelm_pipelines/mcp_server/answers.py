@@ -133,8 +133,8 @@ class ItemAnswer(Answer):
     folder_url: str | None
     language: str | None
     details: dict[str, Any] = Field(description="What only this kind has: path and pages, state and due date ...")
-    people: tuple[Person, ...]
-    versions: tuple[ItemVersion, ...] = Field(description="Of a file, newest first")
+    people: tuple[Person, ...] = Field(description="At most 100")
+    versions: tuple[ItemVersion, ...] = Field(description="Of a file, newest first, at most 50")
     links: tuple[ItemLink, ...]
     copies: tuple[str, ...] = Field(description="Paths of other files with the same content")
     attachments: tuple[Attachment, ...]

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 KINDS: tuple[DocumentKind, ...] = get_args(DocumentKind)
 NARROWING_TERMS = 5
 LARGEST_ID = 2**63 - 1
+MOST_PEOPLE = 100
+MOST_VERSIONS = 50
 
 _ID = re.compile(rf"({'|'.join(KINDS)}):([0-9]{{1,19}})")
 _WITH_ATTACHMENTS = ("email", "email_comment")
@@ -127,8 +129,8 @@ class Archive:
             folder_url=hit.folder_url,
             language=detail.language,
             details=self._details(connection, hit),
-            people=tuple(answers.Person(name=name, part=part) for name, part in detail.people),
-            versions=tuple(answers.ItemVersion(**vars(version)) for version in detail.versions),
+            people=tuple(answers.Person(name=name, part=part) for name, part in detail.people[:MOST_PEOPLE]),
+            versions=tuple(answers.ItemVersion(**vars(version)) for version in detail.versions[:MOST_VERSIONS]),
             links=tuple(answers.ItemLink(**vars(link)) for link in detail.links),
             copies=detail.copies,
             attachments=self._attachments(connection, hit),

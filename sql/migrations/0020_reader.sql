@@ -34,10 +34,11 @@ begin
                 raise warning '%: %', statement, sqlerrm;  -- another database of this server is being migrated at the same moment, and does the same
         end;
     end loop;
-    -- Sleeping; locks of the pipeline's; large objects, which are rows; the write-ahead log; signals and sessions of others.
+    -- Sleeping; locks of the pipeline's; large objects, which are rows; the write-ahead log; signals and sessions of others. Only what everybody may: lo_import and
+    -- lo_export read and write files of the server, and stay with the superuser.
     for called in
         select p.oid::regprocedure as name from pg_proc p
-        where p.pronamespace = 'pg_catalog'::regnamespace
+        where p.pronamespace = 'pg_catalog'::regnamespace and has_function_privilege('public', p.oid, 'execute')
           and p.proname ~ '^(pg_sleep|pg_(try_)?advisory_|lo_|lowrite$|loread$|pg_notify$|pg_logical_emit_message$|pg_export_snapshot$|pg_(cancel|terminate)_backend$)'
     loop
         begin

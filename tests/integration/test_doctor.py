@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from click.testing import CliRunner
+from reader_desk import reader_url
 
 from ibhelm_pipelines.cli import main
+from ibhelm_pipelines.db.migrations import read_migrations
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.errors import ConfigurationError
@@ -155,6 +157,22 @@ def test_a_database_that_is_behind_is_a_problem(owner_database_url: str) -> None
 
 
 @pytest.mark.usefixtures("healthy")
+def test_a_reader_that_may_do_more_than_read_is_a_problem(
+    owner_database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "cannot ask in SQL" in _doctor()[1]
+    monkeypatch.setenv("IBHELM_READER_DATABASE_URL", reader_url(owner_database_url))
+    status, output = _doctor()
+    assert status == 1
+    assert "as which assistants ask, may make temporary tables. Let a superuser run sql/migrations/0020_" in output
+    [repair] = [each.sql for each in read_migrations() if each.name == "0020_reader"]
+    with psycopg.connect(owner_database_url) as connection:
+        connection.execute(repair.encode())
+    status, output = _doctor()
+    assert (status, "PROBLEM" in output, "Reader of the database" in output) == (0, False, True)
+
+
+@pytest.mark.usefixtures("healthy")
 def test_a_taken_port_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
@@ -235,6 +253,26 @@ def test_before_the_first_start_it_says_where_the_secret_of_links_comes_from(mon
     monkeypatch.delenv("IBHELM_WEB_SECRET")
     status, output = _doctor()
     assert (status, "no links are made from here; `ibhelm up` makes one" in output) == (0, True)
+
+
+@pytest.mark.usefixtures("healthy")
+def test_it_says_where_the_search_page_is_and_who_may_sign_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    status, output = _doctor()
+    assert (status, "ok Search page: off here: no IBHELM_WEB_PASSWORD is known" in output) == (0, True)
+    monkeypatch.setenv("IBHELM_WEB_URL", "https://suche.buero.example")
+    monkeypatch.setenv("IBHELM_WEB_PASSWORD", "twelve signs")
+    status, output = _doctor()
+    assert (status, "ok Search page: https://suche.buero.example/ as admin, password IBHELM_" in output) == (0, True)
+    assert "twelve signs" not in output
+    monkeypatch.setenv("IBHELM_OIDC_ISSUER", "https://login.buero.example")
+    status, output = _doctor()
+    assert (status, "PROBLEM Search page: The search page is off: OpenID Connect is set up only" in output) == (1, True)
+    for name, value in (("CLIENT_ID", "a"), ("CLIENT_SECRET", "b"), ("ALLOWED_DOMAINS", "buero.example")):
+        monkeypatch.setenv(f"IBHELM_OIDC_{name}", value)
+    status, output = _doctor()
+    assert (status, "/ sign in by https://login.buero.example" in output) == (0, True)
+    monkeypatch.setenv("IBHELM_WEB_PASSWORD", "eleven sign")
+    assert "has fewer than 12 characters, so it could be guessed" in _doctor()[1]
 
 
 def test_a_secret_that_could_be_guessed_is_refused_without_being_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -117,6 +117,8 @@ def _as(role: str, url: str) -> Iterator[psycopg.Connection]:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(login)
     with psycopg.connect(url, user=role, password=password, autocommit=True) as connection:
+        # A reader begins transactions that only read, and may put that off: what counts are its rights.
+        connection.execute("set default_transaction_read_only = off")
         yield connection
 
 

@@ -107,6 +107,13 @@ def test_the_pipeline_may_what_a_reader_may_not(migrated_url: str) -> None:
         connection.execute("set role ibhelm_pipeline")
         connection.execute("create temp table mine (n int)")
         connection.execute("select pg_advisory_lock(1), pg_try_advisory_xact_lock(2), pg_notify('ibhelm_inbox', '')")
+        for never in (
+            "select lo_import('/etc/passwd')",
+            "select lo_export(1, '/tmp/mine')",
+            "select pg_read_file('x')",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(never.encode())
 
 
 def test_every_right_too_many_is_found(migrated_url: str) -> None:
