@@ -33,7 +33,7 @@ BEGINNINGS = (
     "Abluft",
     "Zuluft", "Kühl", "Dach", "Keller", "Technik", "Schacht", "Decken", "Boden", "Wand", "Regel", "Mess", "Prüf",
     "Rohr", "Kanal", "Kabel", "Pumpen", "Speicher", "Verteiler", "Sicherheits", "Not", "Außen", "Innen", "Haupt", "Neben",
-    "Fern", "Nah", "Umluft", "Hygiene", "Raum", "Fenster",
+    "Regel", "Fern", "Nah", "Umluft", "Hygiene", "Raum", "Fenster",
 )  # fmt: skip
 ENDINGS = (
     "klappe", "klappen", "anlage", "anlagen", "leitung", "leitungen", "gerät", "geräte", "plan", "pläne", "protokoll",
