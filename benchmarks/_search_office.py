@@ -32,8 +32,8 @@ BEGINNINGS = (
     "Brandschutz", "Lüftungs", "Heizungs", "Trinkwasser", "Abwasser", "Kälte", "Wärme", "Elektro", "Sanitär",
     "Abluft",
     "Zuluft", "Kühl", "Dach", "Keller", "Technik", "Schacht", "Decken", "Boden", "Wand", "Regel", "Mess", "Prüf",
-    "Rohr", "Kanal", "Kabel", "Pumpen", "Speicher", "Verteiler", "Sicherheits", "Not", "Außen", "Innen", "Haupt", "Neben",
-    "Regel", "Fern", "Nah", "Umluft", "Hygiene", "Raum", "Fenster",
+    "Rohr", "Kanal", "Kabel", "Pumpen", "Speicher", "Verteiler", "Sicherheits", "Not", "Außen", "Innen", "Haupt",
+    "Neben", "Fern", "Nah", "Umluft", "Hygiene", "Raum", "Fenster",
 )  # fmt: skip
 ENDINGS = (
     "klappe", "klappen", "anlage", "anlagen", "leitung", "leitungen", "gerät", "geräte", "plan", "pläne", "protokoll",
