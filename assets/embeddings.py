@@ -15,7 +15,7 @@ from pydantic import Field
 
 from assets.checks import news_of
 from assets.folder_asset import CODE_VERSION, OWNERS
-from assets.job_report import Event
+from assets.job_report import Event, Progress
 from assets.reporting import ROW_COUNT, Numbers
 from ibhelm_pipelines.db.checks import EMBEDDING_QUESTIONS
 from ibhelm_pipelines.errors import IbhelmError
@@ -71,7 +71,7 @@ with warnings.catch_warnings():
     def embeddings(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
         """Embed all that is missing in the partitions of this run."""
         with platform.working(context, asset=EMBEDDINGS_ASSET) as settings:
-            report = embed(settings, buckets=context.partition_keys, progress=context.log.debug)
+            report = embed(settings, buckets=context.partition_keys, progress=Progress("", context.log.info))
         for bucket in context.partition_keys:
             context.add_asset_metadata(bucket_numbers(report, bucket), partition_key=bucket)
         return dg.MaterializeResult(metadata=run_numbers(report))
@@ -88,7 +88,7 @@ def embed_slice(context: dg.OpExecutionContext, config: EmbedRunConfig, platform
     """Embed what is missing for some minutes; then ask what could be wrong, however it went."""
     with platform.working(context, asset=EMBEDDINGS_JOB) as settings:
         try:
-            report = embed(settings, seconds=config.seconds)
+            report = embed(settings, seconds=config.seconds, progress=Progress("", context.log.info))
         except IbhelmError:
             yield from news_of(context.instance, EMBEDDING_QUESTIONS, settings)
             raise

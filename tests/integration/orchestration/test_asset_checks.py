@@ -55,7 +55,47 @@ class Trouble:
     next_step: str
 
 
+MODEL = "select search.want_model('light', '1/1', 8); "
+DOCUMENT = (
+    "insert into search.documents (kind, item_id, title, names, words, text_key, occurred_at, digest, indexed_at)"
+    " select 'file', id, 'Heizung', '', '', md5('a')::uuid, now(), gen_random_uuid(), now() - interval '25 hours'"
+    " from files where name = 'brief 7.txt'; "
+)
+
 TROUBLES = [
+    Trouble(
+        "texts_without_vectors",
+        MODEL + DOCUMENT,
+        "1 texts can be found by their words only, some for more than a day. Model light: 0 of 1 texts, 1 left, none in"
+        " the last hour.",
+        "the last runs of the job `embed`",
+    ),
+    Trouble(
+        "embedding_model_not_serving",
+        MODEL + "insert into search.embedding_status (wanted) values ('big')",
+        "IBHELM_EMBEDDING_MODEL is big, and light still answers. big: none of its texts is done.",
+        "set IBHELM_EMBEDDING_MODEL back",
+    ),
+    Trouble(
+        "embedding_problem",
+        "insert into search.embedding_status (wanted, problem) values ('big', 'It is not there. Bring it.')",
+        "Texts get no vectors: It is not there. Bring it.",
+        "found by its words only",
+    ),
+    Trouble(
+        "texts_not_embedded",
+        MODEL + DOCUMENT + "insert into search.embedded_texts (model_id, text_key, state, reason)"
+        " select id, md5('a')::uuid, 'failed', 'ValueError: no' from search.models",
+        "The model cannot read 1 texts, such as Heizung: ValueError: no",
+        "once a day",
+    ),
+    Trouble(
+        "vectors_incomplete",
+        MODEL + DOCUMENT + "insert into search.embedded_texts (model_id, text_key, state, chunks)"
+        " select id, md5('a')::uuid, 'ok', 3 from search.models",
+        "3 vectors of model light should be there, and 0 are.",
+        "search.embedded_texts",
+    ),
     Trouble(
         "documents_missing",
         "update files set last_seen_at = now() - interval '61 minutes' where name = 'brief 7.txt'",
@@ -71,8 +111,7 @@ TROUBLES = [
     ),
     Trouble(
         "documents_overdue",
-        "insert into ops.search_runs (started_at, finished_at)"
-        " values ('2026-03-01 07:00+00', '2026-03-01 08:00+00')",
+        "insert into ops.search_runs (started_at, finished_at) values ('2026-03-01 07:00+00', '2026-03-01 08:00+00')",
         "What can be found was last brought in line 01.03.2026 09:00:",
         "`search`",
     ),

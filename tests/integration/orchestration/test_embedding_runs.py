@@ -1,0 +1,89 @@
+"""Vectors through Dagster: a slice every few minutes, a backfill by bucket, and what both say of what is left."""
+
+# No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
+
+from typing import Any
+
+import dagster as dg
+import pytest
+from vector_desk import add_document, vectors_are_whole
+
+from assets.embeddings import embed_job, embeddings
+from resources.partitions import TEXTS
+from resources.platform import Platform
+
+TITLES = ("Angebot", "Rechnung", "Protokoll")
+
+
+@pytest.fixture
+def buckets(database_url: str) -> list[str]:
+    """In which buckets the texts of a small office are."""
+    return sorted({str(add_document(database_url, title, f"{title} vom Montag"))[0] for title in TITLES})
+
+
+def _run(instance: dg.DagsterInstance, platform: Platform, **config: Any) -> dg.ExecuteInProcessResult:
+    return embed_job.execute_in_process(
+        instance=instance,
+        resources={"platform": platform},
+        run_config={"ops": {"embed_slice": {"config": config}}},
+        raise_on_error=False,
+    )
+
+
+def _told(result: dg.ExecuteInProcessResult) -> list[str | None]:
+    return sorted(event.partition for event in result.filter_events(lambda event: event.is_step_materialization))
+
+
+def test_a_slice_embeds_what_is_missing_and_tells_of_the_buckets_in_which_it_did(
+    buckets: list[str], instance: dg.DagsterInstance, platform: Platform, database_url: str
+) -> None:
+    first = _run(instance, platform)
+    assert first.success
+    assert _told(first) == buckets
+    [event, *_] = first.filter_events(lambda event: event.is_step_materialization)
+    numbers = {name: value.value for name, value in event.step_materialization_data.materialization.metadata.items()}
+    assert numbers["progress"] == "3 of 3 texts"
+    assert (numbers["texts"], numbers["chunks"], numbers["failed"], numbers["left"]) == (3, 3, 0, 0)
+    assert numbers["chunks_per_second"] > 0
+    assert numbers["tokens_per_second"] > 0
+    assert vectors_are_whole(database_url)
+    assert _told(_run(instance, platform)) == []
+
+
+def test_a_slice_that_has_no_time_leaves_the_rest_and_says_so(
+    buckets: list[str], instance: dg.DagsterInstance, platform: Platform
+) -> None:
+    result = _run(instance, platform, seconds=1e-9)
+    assert result.success
+    assert _told(result) == []
+
+
+def test_the_asset_embeds_its_buckets_and_says_of_each_how_far_it_is(
+    buckets: list[str], instance: dg.DagsterInstance, platform: Platform
+) -> None:
+    keys = TEXTS.get_partition_keys()
+    result = dg.materialize(
+        [embeddings],
+        instance=instance,
+        resources={"platform": platform},
+        tags={"dagster/asset_partition_range_start": keys[0], "dagster/asset_partition_range_end": keys[-1]},
+        selection=[embeddings],
+    )
+    events = result.asset_materializations_for_node("embeddings")
+    rows = {event.partition: event.metadata["dagster/row_count"].value for event in events}
+    assert sorted(rows) == sorted(keys)
+    assert sum(rows.values()) == 3
+    assert sorted(bucket for bucket, count in rows.items() if count) == buckets
+
+
+def test_a_model_that_cannot_be_had_fails_the_run_with_what_to_do_and_its_check(
+    buckets: list[str], instance: dg.DagsterInstance, platform: Platform
+) -> None:
+    sick = Platform(overrides=platform.overrides | {"embedding_model": "no/such-model"}, first_pause_seconds=0)
+    failed = _run(instance, sick)
+    assert not failed.success
+    [step] = failed.get_step_failure_events()
+    assert "The embedding model no/such-model" in str(step.step_failure_data.error)
+    checks = {e.check_name: e.passed for e in failed.get_asset_check_evaluations()}
+    assert checks["embedding_problem"] is False
+    assert _run(instance, platform).success
