@@ -137,7 +137,7 @@ def _places(settings: Settings) -> list[tuple[str, str]]:
         ("Postgres", f'{ask} "{files}"'),
         *([("Teamwork", f'{ask} "{tasks}"')] if is_teamwork_connected(settings) else []),
         *([("Missive", f'{ask} "{mails}"')] if is_missive_connected(settings) else []),
-        ("Search", f"{settings.web_address}/ {sign_in_hint(settings)}"),
+        ("Search", f"{settings.web_address}/ (sign in {sign_in_hint(settings)})"),
         ("Files", f"{settings.web_address}: previews and downloads, by the links in files and email_attachments"),
         ("S3", f"{settings.s3_endpoint}, bucket {settings.s3_bucket}: originals/<hash>, thumbnails/<hash>.webp"),
     ]

@@ -128,7 +128,8 @@ def _show_addresses(settings: Settings) -> None:
     table.add_row("Dagster UI", f"http://127.0.0.1:{ports.get(WEBSERVER)}")
     if WEBHOOKS in ports:
         table.add_row("Webhooks", f"http://127.0.0.1:{ports[WEBHOOKS]}/webhooks/...")
-    table.add_row("Search page", f"{settings.web_address}/ {sign_in_hint(settings)}")
+    table.add_row("Search page", f"{settings.web_address}/")
+    table.add_row("Sign in", sign_in_hint(settings))
     table.add_row("Previews and downloads", settings.web_address)
     table.add_row("Postgres", without_password(settings.require_database_url()))
     table.add_row("S3", f"{settings.require_s3_endpoint()}/{settings.s3_bucket}")

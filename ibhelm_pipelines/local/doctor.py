@@ -261,7 +261,7 @@ def _search_page(settings: Settings) -> str:
     """Say where the page is, and that nobody can sign in where that is so."""
     way = entrance(settings)
     if not isinstance(way, Closed):
-        return f"{settings.web_address}/ {sign_in_hint(settings)}"
+        return f"{settings.web_address}/; people sign in {sign_in_hint(settings)}"
     if settings.oidc_issuer is None and supervisor_process(settings.state_dir) is None:
         return "off here: no IBHELM_WEB_PASSWORD is known; `ibhelm up` makes one, `ibhelm web` elsewhere needs it"
     raise ConfigurationError(way.problem, next_step=way.next_step)

@@ -80,7 +80,7 @@ def sign_in_hint(settings: Settings) -> str:
     if isinstance(way, Closed):
         return way.problem
     if isinstance(way, Issuer):
-        return f"sign in by {way.url}"
+        return f"by {way.url}"
     return f"as {way.user}, password IBHELM_WEB_PASSWORD: in {settings.state_dir / 'env'} unless you set one"
 
 

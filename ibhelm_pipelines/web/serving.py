@@ -6,13 +6,14 @@ Invariant: it starts and serves previews also while Postgres is away, and while 
 from __future__ import annotations
 
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import anyio
 import structlog
 
 from ibhelm_pipelines.db.heartbeat import INTERVAL_SECONDS, Heartbeat
-from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
 from ibhelm_pipelines.local.entrance import closed_problem
 from ibhelm_pipelines.local.http_server import MAX_OPEN_REQUESTS, graceful_signals, listening, new_server
 from ibhelm_pipelines.local.ports import HOST
@@ -32,10 +33,13 @@ if TYPE_CHECKING:
 
     import uvicorn
 
+    from ibhelm_pipelines.search.finding import Finder
     from ibhelm_pipelines.settings import Settings
 
 PATIENCE = Patience(read_seconds=20, attempts=2)
 """Somebody waits at a screen: better to say soon that nothing comes."""
+
+ANY_COMPOUND = "Brandschutzklappe"
 
 
 def serve(settings: Settings) -> None:
@@ -62,10 +66,20 @@ def serve(settings: Settings) -> None:
         application = front(settings, secret, gateway.application(), desk, saved)
         server = new_server(application, on_broken=lambda: None)
         problem = closed_problem(settings)
+        if problem is None:
+            Thread(target=_warm_up, args=(finder,), name="warm-up", daemon=True).start()
         with graceful_signals(server):
             structlog.get_logger().info("web_listening", url=url, pages=problem or "on")
             anyio.run(_serve, server, listener, partial(_beat_on, gateway, desk, problem, heartbeat.beat))
         structlog.get_logger().info("web_stopped", requests=gateway.requests, searches=desk.asked)
+
+
+def _warm_up(finder: Finder) -> None:
+    """Load the dictionary and the model now, so that the first who searches waits no longer than the others."""
+    try:
+        finder.search(ANY_COMPOUND, limit=1, facets=False)
+    except IbhelmError as error:
+        structlog.get_logger().warning("search_unavailable", problem=str(error))
 
 
 def _secret(settings: Settings) -> str:

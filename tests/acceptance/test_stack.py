@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import psycopg
 import pytest
+import requests
 from dotenv import dotenv_values
 
 from ibhelm_pipelines.local.process import wait_until
@@ -134,12 +136,25 @@ def _check_addresses(installation: Installation) -> None:
     assert sourced.stdout == addresses["IBHELM_DATABASE_URL"]
     assert len(addresses["IBHELM_WEB_SECRET"]) >= 32
     assert _answers(f"{addresses['IBHELM_WEB_URL']}/healthz")
+    _check_sign_in(addresses)
     for kind, role in (("", "pipeline"), ("NOCODB_", "nocodb"), ("READER_", "reader")):
         with psycopg.connect(addresses[f"IBHELM_{kind}DATABASE_URL"]) as connection:
             assert connection.execute("select current_user").fetchone() == (f"ibhelm_{role}",)
     dagster = psycopg.conninfo.conninfo_to_dict(addresses["IBHELM_READER_DATABASE_URL"], dbname="dagster")
     with pytest.raises(psycopg.OperationalError, match="permission denied"):
         psycopg.connect(**dagster)  # type: ignore[arg-type]  # only strings in it
+
+
+def _check_sign_in(addresses: dict[str, str]) -> None:
+    """The password that was made opens the search page."""
+    assert addresses["IBHELM_WEB_PASSWORD"] != addresses["IBHELM_WEB_SECRET"]
+    with requests.Session() as browser:
+        form = browser.get(f"{addresses['IBHELM_WEB_URL']}/", timeout=60)
+        assert form.url.endswith("/login")
+        [token] = re.findall(r'name="csrf" value="([^"]+)"', form.text)
+        filled = {"csrf": token, "user": "admin", "password": addresses["IBHELM_WEB_PASSWORD"], "next": "/api/saved"}
+        page = browser.post(form.url, data=filled, timeout=60)
+        assert page.json() == {"searches": []}
 
 
 def _kill_the_ui(installation: Installation, url: str) -> None:

@@ -262,7 +262,10 @@ def test_it_says_where_the_search_page_is_and_who_may_sign_in(monkeypatch: pytes
     monkeypatch.setenv("IBHELM_WEB_URL", "https://suche.buero.example")
     monkeypatch.setenv("IBHELM_WEB_PASSWORD", "twelve signs")
     status, output = _doctor()
-    assert (status, "ok Search page: https://suche.buero.example/ as admin, password IBHELM_" in output) == (0, True)
+    assert (
+        status,
+        "ok Search page: https://suche.buero.example/; people sign in as admin, password IBHELM_" in output,
+    ) == (0, True)
     assert "twelve signs" not in output
     monkeypatch.setenv("IBHELM_OIDC_ISSUER", "https://login.buero.example")
     status, output = _doctor()
@@ -270,7 +273,7 @@ def test_it_says_where_the_search_page_is_and_who_may_sign_in(monkeypatch: pytes
     for name, value in (("CLIENT_ID", "a"), ("CLIENT_SECRET", "b"), ("ALLOWED_DOMAINS", "buero.example")):
         monkeypatch.setenv(f"IBHELM_OIDC_{name}", value)
     status, output = _doctor()
-    assert (status, "/ sign in by https://login.buero.example" in output) == (0, True)
+    assert (status, "/; people sign in by https://login.buero.example" in output) == (0, True)
     monkeypatch.setenv("IBHELM_WEB_PASSWORD", "eleven sign")
     assert "has fewer than 12 characters, so it could be guessed" in _doctor()[1]
 
