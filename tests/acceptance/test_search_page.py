@@ -346,7 +346,7 @@ def test_what_goes_wrong_is_said_and_goes_on_when_it_is_over(office: Office) -> 
 
 
 def test_axe_finds_nothing_serious_in_light_and_dark(office: Office) -> None:
-    states = {name: (path, 1440) for name, path in _states(office).items()}
+    states = {name: (path, 1440) for name, path in _states(office).items() if name not in ("everything", "long")}
     states |= {f"{name} on a phone": (_states(office)[name], 390) for name in ("results", "detail", "gallery")}
     found = {}
     for name, (path, width) in states.items():
