@@ -18,6 +18,7 @@ import numpy as np
 import structlog
 
 from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.search import centring
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,16 +56,20 @@ class TransformerModel:
         self._model = _loaded(name, folder)
         self._batch = BATCH["cpu" if self._model.device.type == "cpu" else "other"]
         self.dimensions: int = self._model.get_embedding_dimension()
+        self._centre: centring.Centre | None = None
+        if is_e5(name):
+            self._centre = centring.Centre(centring.means(self._raw_passages, self._raw_questions))
+            self.version += f" centred {centring.VERSION}"
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Return a row for each text, behind the model's own prompt for documents."""
-        with self._lock:
-            return self._rows(self._model.encode_document(list(texts), **self._options()))
+        vectors = self._raw_passages(texts)
+        return vectors if self._centre is None else self._centre.passages(vectors)
 
     def query(self, text: str) -> Vectors:
         """Return the vector of a question, behind the model's own prompt for queries."""
-        with self._lock:
-            vector: Vectors = self._rows(self._model.encode_query([text], **self._options()))[0]
+        vectors = self._raw_questions([text])
+        vector: Vectors = (vectors if self._centre is None else self._centre.questions(vectors))[0]
         return vector
 
     def count_tokens(self, texts: Sequence[str]) -> int:
@@ -75,6 +80,14 @@ class TransformerModel:
             most = self._model.max_seq_length
             encoded = self._model.tokenizer(list(texts), truncation=most is not None, max_length=most)
         return sum(map(len, encoded["input_ids"]))
+
+    def _raw_passages(self, texts: Sequence[str]) -> Vectors:
+        with self._lock:
+            return self._rows(self._model.encode_document(list(texts), **self._options()))
+
+    def _raw_questions(self, texts: Sequence[str]) -> Vectors:
+        with self._lock:
+            return self._rows(self._model.encode_query(list(texts), **self._options()))
 
     def _options(self) -> dict[str, Any]:
         return {"batch_size": self._batch, "normalize_embeddings": True, "show_progress_bar": False}
