@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 ANY = "any"
+EVERYBODYS = ("accounts.google.com", "appleid.apple.com", "gitlab.com", "login.salesforce.com")
+"""Issuers at which everybody in the world can have an account: whom they let in is nobody's choice."""
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -108,6 +111,11 @@ def _issuer(settings: Settings) -> Issuer | Closed:
         return Closed(
             problem=f"The search page is off: the issuer {url} is no https address.",
             next_step="Correct IBHELM_OIDC_ISSUER; it is written as in the tokens of the issuer.",
+        )
+    if domains == (ANY,) and urlsplit(url).hostname in EVERYBODYS:
+        return Closed(
+            problem=f"The search page is off: everybody in the world can sign in at {url}.",
+            next_step="Name the office's domains in IBHELM_OIDC_ALLOWED_DOMAINS.",
         )
     allowed = None if domains == (ANY,) else frozenset(domain.lower().lstrip("@") for domain in domains)
     return Issuer(url=url, client_id=client_id, client_secret=secret.get_secret_value(), allowed_domains=allowed)

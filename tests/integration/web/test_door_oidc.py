@@ -285,7 +285,8 @@ def test_the_secret_goes_where_the_issuer_wants_it() -> None:
 @pytest.mark.parametrize(
     "changed",
     [{"oidc_client_secret": None}, {"oidc_client_id": None}, {"oidc_issuer": None}, {"oidc_allowed_domains": None},
-     {"oidc_allowed_domains": ()}, {"oidc_issuer": "http://login.buero.example"}, {"oidc_issuer": "buero.example"}],
+     {"oidc_allowed_domains": ()}, {"oidc_issuer": "http://login.buero.example"}, {"oidc_issuer": "buero.example"},
+     {"oidc_issuer": "https://accounts.google.com"}],
 )  # fmt: skip
 def test_an_issuer_that_is_set_up_in_part_lets_nobody_in(changed: dict[str, Any]) -> None:
     whole = Settings(
