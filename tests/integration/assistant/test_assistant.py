@@ -197,6 +197,16 @@ def test_unknown_deleted_and_nonsensical_ids_are_refused_in_a_sentence(
     assert "There is no item" in assistant.refused("get_item", id=f"file:{deleted}")
 
 
+def test_what_means_the_same_is_found_and_a_search_says_when_it_could_not_ask_for_meaning(
+    assistant: Assistant, facts: Facts
+) -> None:
+    near, far = assistant.call("similar", id=f"file:{facts.sheet}")["items"]
+    assert (near["id"], far["id"]) == (f"email:{facts.approval}", f"email:{facts.hostile}")
+    found = assistant.call("search", query="Dachventilator")
+    assert found["items"]
+    assert "made by hand" in found["without_meaning"]
+
+
 def test_pages_of_hits_follow_each_other(assistant: Assistant) -> None:
     first = assistant.call("search", query="projekt:1901", limit=3)
     assert first["narrow"]["kind"]
