@@ -19,10 +19,11 @@ from functools import lru_cache
 from typing import Literal, NamedTuple
 
 from ibhelm_pipelines.search.compounds import parts, split
-from ibhelm_pipelines.search.stems import MAX_LEXEME_CHARS, as_written, folded, number_lexemes, stem
+from ibhelm_pipelines.search.folds import as_written, folded
+from ibhelm_pipelines.search.stems import MAX_LEXEME_CHARS, number_lexemes, stem
 from ibhelm_pipelines.search.stop_words import STOP_WORDS
 
-VERSION = "1"
+VERSION = "2"
 Weight = Literal["A", "B", "C", "D"]
 
 MAX_POSITION = 16383
@@ -50,9 +51,7 @@ UNITS = frozenset({
 _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u0300-\u036f"
 _HYPHENS = "-\u2010\u2011"
 _LETTERS = rf"[^\W_]+(?:[{_INVISIBLE}]+[^\W_]*)*"
-_LINE_END = (
-    rf"[{_HYPHENS}\u00ad][ \t]{{0,8}}\r?\n\s{{0,40}}(?=[^\W\d_])(?=[^A-ZÄÖÜ])(?!(?:und|oder|bzw|sowie|and|or)\b)"
-)
+_LINE_END = rf"(?:[{_HYPHENS}\u00ad]|(?<=\u00ad))[ \t]{{0,8}}\r?\n\s{{0,40}}(?=[^\W\d_])(?=[^A-ZÄÖÜ])(?!(?:und|oder|bzw|sowie|and|or)\b)"
 _RUNS = re.compile(rf"(⌀|{_LETTERS}(?:(?:{_LINE_END}|[{_HYPHENS}.,]){_LETTERS})*)")
 _WORD = re.compile(rf"\d+(?:[.,]\d+)*|⌀|(?:[^\W\d_](?:{_LINE_END}|[{_INVISIBLE}]+)?)+")
 _UPPER = "A-ZÄÖÜ"
@@ -61,7 +60,7 @@ _CAMEL = re.compile(
     rf"(?<={_LOWER}{_LOWER})(?=[{_UPPER}]{_LOWER}{_LOWER})|(?<={_LOWER}{_LOWER}{_LOWER})(?=[{_UPPER}][{_UPPER}])"
     rf"|(?<=[{_UPPER}][{_UPPER}])(?=[{_UPPER}]{_LOWER}{_LOWER})"
 )
-_GAPS = frozenset({" ", "  ", "\u00a0", "\u202f", "_", ".", ". ", ": ", ":"})
+_GAPS = frozenset({"", " ", "  ", "\u00a0", "\u202f", "_", ".", ". ", ": ", ":"})
 """What may stand inside of DN 50."""
 
 
@@ -148,7 +147,7 @@ def places(text: str, lexemes: frozenset[str]) -> list[tuple[int, int, tuple[str
 
 def analyse(fields: Sequence[tuple[Weight, str]]) -> Analysed:
     """Return what of a document is indexed; what comes first has the first places, of which there are 16,383."""
-    held: defaultdict[str, list[str]] = defaultdict(list)
+    held: dict[str, list[str]] = defaultdict(list)
     words: set[str] = set()
     at = 0
     for weight, text in fields:
@@ -163,8 +162,11 @@ def analyse(fields: Sequence[tuple[Weight, str]]) -> Analysed:
         for piece in set(pieces[1::2]):
             words.update(_run(piece).words)
         at += sum(map(len, groups)) + FIELD_GAP
-    kept = _within_limit(held, may_repeat=at > MAX_POSITION)
-    return Analysed(" ".join(kept.values()), frozenset(kept), frozenset(words))
+    if at > MAX_POSITION:
+        held = {lexeme: list(dict.fromkeys(labels)) for lexeme, labels in held.items()}
+    kept = _within_limit({lexeme: ",".join(labels[:MAX_POSITIONS]) for lexeme, labels in held.items()})
+    written = " ".join([f"'{lexeme}':{labels}" for lexeme, labels in kept.items()])
+    return Analysed(written, frozenset(kept), frozenset(words))
 
 
 @lru_cache(maxsize=4)
@@ -179,16 +181,12 @@ def _labels(weight: Weight, at: int) -> Iterator[str]:
     return itertools.chain(itertools.islice(labels, at, None), itertools.repeat(labels[-1]))
 
 
-def _within_limit(held: dict[str, list[str]], *, may_repeat: bool) -> dict[str, str]:
-    kept = {}
-    size = 0
-    for lexeme, repeated in held.items():
-        labels = list(dict.fromkeys(repeated)) if may_repeat else repeated
-        size += len(lexeme.encode()) + 2 * min(len(labels), MAX_POSITIONS) + 4
-        if size > MAX_TSVECTOR_BYTES:
-            break
-        kept[lexeme] = f"'{lexeme}':{','.join(labels[:MAX_POSITIONS])}"
-    return kept
+def _within_limit(held: dict[str, str]) -> dict[str, str]:
+    """What Postgres takes of it: a lexeme and its places are no larger there than in writing."""
+    sizes = itertools.accumulate(len(lexeme.encode()) + len(labels) + 4 for lexeme, labels in held.items())
+    if sum(map(len, held)) + sum(map(len, held.values())) < MAX_TSVECTOR_BYTES // 8:
+        return held
+    return {lexeme: held[lexeme] for lexeme, size in zip(held, sizes, strict=True) if size < MAX_TSVECTOR_BYTES}
 
 
 def _neighbours(pieces: list[str], runs: list[_Run]) -> dict[int, tuple[Token, ...]]:
@@ -277,7 +275,18 @@ def _joined(glued: list[Token]) -> list[Token]:
             pair = name + glued[at].lexemes[0]
             found[at - 1], found[at] = _with(found[at - 1], pair), _with(found[at], pair)
             whole = pair if len(glued) == 2 else whole
+    for first, last in _without_hyphens(glued):
+        inner = _together(glued[first:last])
+        found[first:last] = [_with(each, inner) for each in found[first:last]]
     return [_with(each, whole) for each in found] if whole else glued
+
+
+def _without_hyphens(glued: list[Token]) -> Iterator[tuple[int, int]]:
+    """Where there is more than one word between two hyphens: CO2 in CO2-Fühler."""
+    starts = [at for at, token in enumerate(glued) if not at or glued[at - 1].end < token.start]
+    for first, last in itertools.pairwise([*starts, len(glued)]):
+        if len(starts) > 1 and last - first > 1:
+            yield first, last
 
 
 def _together(glued: list[Token]) -> str:
@@ -301,12 +310,12 @@ def _word_lexemes(text: str, word: str) -> tuple[str, ...]:
 def _parts(text: str, word: str) -> Iterable[str]:
     """The parts of a compound, and of what is written as `GrundrissEG`."""
     if text.islower() or text.isupper() or len(camel := _CAMEL.split(text)) == 1:
-        return parts(word)
+        return parts(folded(word))
     single = [as_written(part) for part in camel]
-    return [*single, *(part for each in single for part in parts(each))]
+    return [*single, *(part for each in single for part in parts(folded(each)))]
 
 
 def halves(text: str) -> list[tuple[str, str]]:
     """The ways to part a compound in two: Trink|wasserleitung, Trinkwasser|leitung."""
-    single = split(as_written(text))
+    single = split(folded(as_written(text)))
     return [("".join(single[:at]), "".join(single[at:])) for at in range(1, len(single))]

@@ -1,46 +1,99 @@
-"""Parts of German compounds: Brandschutzklappe holds Brandschutz and Klappe.
+"""Parts of German compounds: Brandschutzklappe holds Brandschutz, Schutz and Klappe.
 
-Nouns are looked up in simplemma's dictionary (1.1 million forms, in the wheel) and a short list of what the trade says
-and the dictionary does not know. A part is a whole noun, a verb's stem or an adjective before a noun, with what links
-them (s, es, n, en, e, er). Where in doubt a word stays whole: a part that is none finds the wrong things for ever,
-a part that is missing only finds less.
+What compounds are made of is in german_parts.txt (search/make_german_parts.py), with few words of the trade that are
+no part of any word in simplemma's dictionary. Words come folded (search/stems.py), so that every spelling has the same
+parts. Where in doubt a word stays whole: a part that is none finds the wrong things for ever, a missing one only finds
+less.
 """
 
 from __future__ import annotations
 
-import re
+from collections.abc import Container
 from functools import lru_cache
+from math import log2
+from pathlib import Path
+from typing import NamedTuple
 
-from simplemma.strategies.dictionaries.dictionary_factory import DEFAULT_DICTIONARY_FACTORY
+from ibhelm_pipelines.search.folds import folded
 
 MAX_LENGTH = 64
 """Longer runs of letters are no words."""
-MIN_PART = 4
+_MIN_LENGTH = 7
+_MIN_PART = 2
+"""Öl; other parts have three letters or more, those of german_parts.txt most often four."""
 
-SHORT_PARTS = frozenset({
-    "bad", "bau", "eis", "gas", "hof", "nat", "not", "ost", "rad", "see", "süd", "tag", "tor", "tür", "typ", "uhr",
-    "weg", "zug",
-})  # fmt: skip
-"""Nouns of three letters that the trade's compounds are made of; others would split too much (`Art`, `Rat`, `Ei`)."""
+_TRADE = """
+abgas abluft abnahme absperr abwasser aggregat aktor altbau ansaugung antrieb armatur attika aufheiz aufmaß ausbau
+auslass automation außenluft batterie befeuchter befeuchtung beleuchtung bemusterung bma brauchwasser brennwert
+dichtheit diffusor drall drossel durchbruch durchführung dämmung dämpfer einbauten einbehalt einlass elektro
+enthärtung entrauchung erdung estrich falz fassade filter fortluft fühler generator geothermie gitter glt grau hebe
+heizwasser hort hydrant inbetriebnahme inspektion isolierung kabel kalt kanal kita klappe kondensat kondensator kühl
+labor legionellen leuchte lösch lüfter lüftung matte melde mensa mess minderer mischer mischluft msr mängel nachtrag
+nachweis neubau pellet photovoltaik potential pritsche prozess regelung regen register rlt rohrung rwa rückfluss
+rücklauf rückschlag sanitär schacht schalt schmutz schornstein schrank sensor sole split sprinkler spülung statik
+steuerung tauscher technisch tga thermostat trafo transformator trasse trink träger umbau umluft umwälz usv ventilator
+verdampfer verdichter verhinderer verrohrung verteiler verteilung vorlauf warm wartung wasch wickel zentrale
+zirkulation zuluft zuschlag zutritts zähler übergabe
+"""
+"""What the office's compounds begin or end with, and the dictionary has in few words or none."""
+_WHOLE = """
+abteilung buchstabe fahrzeug gegenstand ligatur literatur mittwoch nachricht restart temperatur transport unterlage
+werkzeug widerstand übergang
+"""
+"""Not compounds, though they look so; but parts of them."""
+_ENDINGS = ("", "em", "n", "en", "s", "es", "e", "er", "ern", "ns", "nen")
+"""Of heads: cases and plurals."""
+_LINKS = ("", "s", "n", "en", "es")
+_LINKED = ("ungs", "heits", "keits", "ions", "tats", "schafts")
+"""What ends so stands before a head, known or not: Entrauchungs|anlage."""
 
-TRADE_NOUNS = frozenset({
-    "abluft", "zuluft", "fortluft", "mischluft", "umluft", "raumluft", "schmutzwasser", "volumenstrom", "massenstrom",
-    "trasse", "estrich", "steigleitung", "kita", "sanitär", "elektro", "haupt", "zentral",
-})  # fmt: skip
-"""Missing in the dictionary, or there only as something else; each is the first or last part of many compounds."""
+_UNKNOWN = 200.0
+"""Cost of a part that is in no list; others cost the logarithm of their place there, at most 14."""
+_PART = 20.0
+"""Cost of each part, so that the fewest ones win."""
+_TRADE_COST = 8.0
 
-NEVER_PARTS = frozenset({
-    # Endings that are nouns as well: Eigenschaft, Gemeinschaft, dauerhaft, brauchbar, wirksam, Mitteilung.
-    "schaft", "haft", "heit", "keit", "weise", "ungen", "rial", "verb", "rente", "enden", "ende", "ente", "inge",
-    "tent", "sein", "eile", "eiler",
-})  # fmt: skip
-_LINKS = ("", "s", "es", "n", "en", "e", "er", "ns")
-_WRITTEN_OUT = re.compile(r"ae|oe|(?<![qaeiouy])ue")
-_UMLAUT = {"ae": "ä", "oe": "ö", "ue": "ü"}
+
+_Way = tuple[float, tuple[str, ...]]
+"""What the parts cost, and the parts."""
+
+
+class _Lexicon(NamedTuple):
+    """Costs of heads and of what stands before them, folded; and nouns in -er that are words of their own."""
+
+    heads: dict[str, float]
+    forms: dict[str, float]
+    agents: frozenset[str]
+    whole: frozenset[str]
+
+
+@lru_cache(maxsize=1)
+def _lexicon() -> _Lexicon:
+    sections = Path(__file__).with_name("german_parts.txt").read_text(encoding="utf-8").split("\n\n")
+    heads, forms, agents = ([folded(name) for name in section.split()] for section in sections)
+    whole = frozenset(map(folded, _WHOLE.split()))
+    trade = dict.fromkeys([*map(folded, _TRADE.split()), *whole], _PART + _TRADE_COST)
+    return _Lexicon(
+        _costs(heads) | trade,
+        _costs(forms) | trade,
+        frozenset(agents) | {name for name in trade if name.endswith("er")},
+        whole,
+    )
+
+
+def _costs(names: list[str]) -> dict[str, float]:
+    return {name: _PART + log2(place + 2) for place, name in reversed(list(enumerate(names)))}
+
+
+def agent(word: str) -> str | None:
+    """The noun in -er that a word is a form of, if the stemmer took it for another: Zähler of Zählern, not Zahl."""
+    known = _lexicon().agents
+    names = (word.removesuffix(ending) for ending in ("", "n", "s"))
+    return next((name for name in names if name in known), None)
 
 
 def parts(word: str) -> tuple[str, ...]:
-    """Return the parts of a word (lower case, umlauts as written): none where it is no compound.
+    """Return the parts of a folded word: none where it is no compound.
 
     Single parts come with what they make together: of Trinkwasserleitung also Trinkwasser and Wasserleitung. Parts are
     as they stand in the word.
@@ -55,74 +108,47 @@ def parts(word: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1 << 16)
 def split(word: str) -> tuple[str, ...]:
-    """Return the single parts that a word is made of, with what links them; none where it is no compound."""
-    if not 2 * MIN_PART - 1 <= len(word) <= MAX_LENGTH:
+    """Return the single parts that a folded word is made of, with what links them; none where it is no compound.
+
+    The fewest parts win, then the most usual ones.
+    """
+    length = len(word)
+    if not _MIN_LENGTH <= length <= MAX_LENGTH or _base(word, _lexicon().whole):
         return ()
-    return tuple(part + link for part, link in _atoms(word) or _atoms(_with_umlauts(word)))
-
-
-def _with_umlauts(word: str) -> str:
-    return _WRITTEN_OUT.sub(lambda match: _UMLAUT[match[0]], word)
-
-
-def _atoms(word: str) -> tuple[tuple[str, str], ...]:
-    """The single parts of a word, each with what links it to the next; empty where it is no compound."""
-    found: list[tuple[str, str]] = []
-    for part, link in _fewest(word):
-        inner = _atoms(part) or ((part, ""),)
-        found += [*inner[:-1], (inner[-1][0], inner[-1][1] + link)]
-    return tuple(found)
-
-
-def _fewest(word: str) -> tuple[tuple[str, str], ...]:
-    """The fewest parts that make the word."""
-    best: list[tuple[tuple[str, str], ...] | None] = [None] * (len(word) + 1)
-    best[len(word)] = ()
-    for start in range(len(word) - 3, -1, -1):
-        for end in range(start + 3, len(word) + 1):
+    best: list[_Way | None] = [None] * length
+    for start in range(length - _MIN_PART, -1, -1):
+        ways: list[_Way] = [(cost, (word[start:],))] if start and (cost := _head_cost(word[start:])) is not None else []
+        for end in range(start + _MIN_PART, length - _MIN_PART + 1):
             rest = best[end]
-            if rest is None or (end == len(word) and start == 0):
-                continue
-            part = _head(word[start:end]) if end == len(word) else _modifier(word[start:end])
-            held = best[start]
-            if part and (held is None or len(rest) + 1 < len(held)):
-                best[start] = (part, *rest)
-    return best[0] or ()
-
-
-def _head(text: str) -> tuple[str, str] | None:
-    return (text, "") if _is_noun(text) else None
+            if rest and (cost := _form_cost(word[start:end])) is not None:
+                ways.append((rest[0] + cost, (word[start:end], *rest[1])))
+        best[start] = min(ways, default=None)
+    return best[0][1] if best[0] else ()
 
 
 @lru_cache(maxsize=1 << 16)
-def _modifier(text: str) -> tuple[str, str] | None:
-    """The part and its link, where the text can stand before a noun."""
+def _head_cost(text: str) -> float | None:
+    heads = _lexicon().heads
+    name = _base(text, heads)
+    return heads[name] if name else None
+
+
+def _base(text: str, names: Container[str]) -> str | None:
+    """Which of these nouns it is a form of."""
+    return next((name for ending in _ENDINGS if (name := _without(text, ending)) in names), None)
+
+
+@lru_cache(maxsize=1 << 16)
+def _form_cost(text: str) -> float | None:
+    lexicon = _lexicon()
+    if text in lexicon.forms:
+        return lexicon.forms[text]
     for link in _LINKS:
-        stem = text.removesuffix(link) if link else text
-        if link and (stem == text or len(stem) < MIN_PART + 1):
-            continue
-        if _is_noun(stem):
-            return stem, link
-    return (text, "") if _is_verb_stem(text) or _is_adjective(text) else None
+        name = _without(text, link)
+        if len(name) > 3 and len(text) > 4 and name in lexicon.heads:
+            return lexicon.heads[name] + _PART
+    return _UNKNOWN if len(text) > 7 and text.endswith(_LINKED) else None
 
 
-@lru_cache(maxsize=1 << 16)
-def _is_noun(text: str) -> bool:
-    if text in TRADE_NOUNS or text in SHORT_PARTS:
-        return True
-    if len(text) < MIN_PART or text in NEVER_PARTS:
-        return False
-    lemma = _dictionary_lemma(text.capitalize())
-    return lemma is not None and lemma[0].isupper()
-
-
-def _is_verb_stem(text: str) -> bool:
-    return len(text) >= MIN_PART and _dictionary_lemma(text + "en") == text + "en"
-
-
-def _is_adjective(text: str) -> bool:
-    return len(text) >= MIN_PART and _dictionary_lemma(text) == text
-
-
-def _dictionary_lemma(form: str) -> str | None:
-    return DEFAULT_DICTIONARY_FACTORY.get_dictionary("de").get(form)
+def _without(text: str, ending: str) -> str:
+    return text.removesuffix(ending) if text.endswith(ending) and len(text) - len(ending) >= _MIN_PART else ""

@@ -9,40 +9,26 @@ from functools import lru_cache
 
 import snowballstemmer
 
+from ibhelm_pipelines.search.compounds import agent, split
+from ibhelm_pipelines.search.folds import folded
+
 MAX_LEXEME_CHARS = 100
 """Of a word or number; no real one is longer. Postgres takes 2,046 bytes."""
 
-_NO_LETTER = re.compile(r"[\W_]+")
-_WRITTEN_OUT = re.compile(r"ae|oe|(?<![qaeiouyäöü])ue")
-_UMLAUTS = str.maketrans({
-    "ä": "a", "ö": "o", "ü": "u", "ß": "ss", "æ": "a", "œ": "o", "ø": "o", "ł": "l", "đ": "d", "⌀": "o",
-})  # fmt: skip
 _DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})|(\d\d)\.(\d\d)\.(\d\d)|((?:19|20)\d\d)(\d\d)(\d\d)")
+_AGENT_ENDINGS = ("er", "ern", "ers")
 _STEMMER = snowballstemmer.stemmer("german")
-
-
-def as_written(text: str) -> str:
-    """A word in lower case, composed, without what is invisible and without the hyphen of a line's end."""
-    if text.isascii() and text.isalnum():
-        return text.lower()
-    return "ø" if text == "⌀" else _NO_LETTER.sub("", unicodedata.normalize("NFKC", text).lower())
-
-
-def folded(word: str) -> str:
-    """A word of `as_written` as it is compared: Lüftung is Lueftung and Luftung, Straße is Strasse, Café is Cafe.
-
-    `ue` stays where it is none: Steuer, neue, Quelle.
-    """
-    if not word.isascii():
-        decomposed = unicodedata.normalize("NFKD", word.translate(_UMLAUTS))
-        word = _NO_LETTER.sub("", decomposed.casefold().translate(_UMLAUTS))
-    return _WRITTEN_OUT.sub(lambda match: match[0][0], word)
 
 
 @lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
-    """The lexeme of a word of `as_written`."""
-    return str(_STEMMER.stemWord(folded(word)))[:MAX_LEXEME_CHARS]
+    """The lexeme of a word, in lower case: its stem, or a noun in -er for which that would be another word."""
+    plain = folded(word)[:MAX_LEXEME_CHARS]
+    if plain.endswith(_AGENT_ENDINGS):
+        last = (split(plain) or (plain,))[-1]
+        if name := agent(last):
+            return plain[: -len(last)] + name
+    return str(_STEMMER.stemWord(plain))
 
 
 def number_lexemes(text: str) -> tuple[str, ...]:
