@@ -29,7 +29,8 @@ OPEN = frozenset({SIGN_IN_PAGE, "/login/start", "/login/callback"})
 STATIC = "/static/"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_BODY_BYTES = 64 * 1024
-LONGEST_NEXT = 4000
+LONGEST_NEXT = 2000
+"""It travels in a cookie, of which browsers keep 4,096 bytes."""
 
 OFF = (
     "Die Suche ist abgeschaltet, weil keine Anmeldung eingerichtet ist. Die Verwaltung setzt IBHELM_WEB_PASSWORD;"

@@ -41,6 +41,8 @@ KEPT_SECONDS = 3600
 SHORTEST_REFETCH_SECONDS = 60
 """Between two looks for a key that is not known: whoever sends rubbish does not make us ask the issuer each time."""
 
+LONGEST_NAME = 100
+
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 
 
@@ -113,7 +115,7 @@ class Client:
         if claims.get("azp", self._issuer.client_id) != self._issuer.client_id:
             raise PermanentError("The ID token was made for another client (azp).")
         self._check_domain(claims)
-        return next(str(claims[name]) for name in ("name", "email", "sub") if claims.get(name))
+        return next(str(claims[name]) for name in ("name", "email", "sub") if claims.get(name))[:LONGEST_NAME]
 
     def _id_token(self, code: str, attempt: Attempt) -> str:
         found, issuer = self._discovered(), self._issuer

@@ -109,6 +109,18 @@ def test_who_has_an_account_at_the_issuer_comes_in_and_to_the_page_that_was_want
     assert not traveller.is_in()
 
 
+def test_what_people_want_and_are_called_never_makes_a_cookie_that_browsers_drop(
+    web: web_desk.Gateway, provider: Provider
+) -> None:
+    provider.claims = {"name": "Ä" * 5000}
+    traveller, wanted = Traveller(web), "/?q=" + "a" * 1996
+    back = traveller.leave(wanted)
+    assert len(traveller.cookie) < 4000
+    assert traveller.get(back).headers["location"] == wanted
+    assert len(traveller.cookie) < 4000
+    assert Traveller(web).travel(wanted + "a").headers["location"] == "/"
+
+
 @pytest.mark.usefixtures("provider")
 def test_the_one_account_is_no_way_around_the_issuer(web: web_desk.Gateway) -> None:
     assert Traveller(web).sign_in("a password that does not count here", "admin").status_code in (403, 405)
