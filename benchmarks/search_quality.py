@@ -21,12 +21,12 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from ibhelm_pipelines.search.embedding import embed
-
 from benchmarks._pipeline import pipeline_url
+from ibhelm_pipelines.errors import PermanentError
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.local.s3 import EmbeddedS3
 from ibhelm_pipelines.search.documents import index_documents
+from ibhelm_pipelines.search.embedding import embed
 from ibhelm_pipelines.settings import Settings
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -83,6 +83,15 @@ def _office(stack: ExitStack, arguments: argparse.Namespace) -> Settings:
     folder = KEPT if arguments.keep else Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ibhelm-bench-")))
     if arguments.fresh:
         shutil.rmtree(folder, ignore_errors=True)
+    try:
+        return _filed(stack, folder, arguments.model)
+    except PermanentError:  # migrations that had run were edited: what is kept is of another schema
+        stack.pop_all().close()
+        shutil.rmtree(folder)
+        return _filed(stack, folder, arguments.model)
+
+
+def _filed(stack: ExitStack, folder: Path, model: str) -> Settings:
     folder.mkdir(exist_ok=True)
     folder.chmod(0o711)
     server = EmbeddedPostgres(folder=folder / "postgres")
@@ -93,7 +102,7 @@ def _office(stack: ExitStack, arguments: argparse.Namespace) -> Settings:
         nas_root=folder / "office" / "nas",
         state_dir=folder / "state",
         database_url=pipeline_url(server),
-        embedding_model=arguments.model,
+        embedding_model=model,
     )
     if not (folder / "filed").exists():
         shutil.rmtree(folder / "office", ignore_errors=True)

@@ -52,7 +52,8 @@ def pytest_configure() -> None:
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in [name for name in os.environ if name.startswith(("IBHELM_", "AWS_", "PG", "DAGSTER_"))]:
-        del os.environ[name]
+        if not name.startswith("IBHELM_TEST_"):  # what the tests themselves are told
+            del os.environ[name]
 
 
 @pytest.fixture(autouse=True)

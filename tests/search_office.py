@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
 import re
 import tomllib
 import unicodedata
@@ -20,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 import tables
 from filed_office import FiledOffice, Size, Vendors, generate
 
-from ibhelm_pipelines.demo import ooxml
 from ibhelm_pipelines.demo.missive import actions as missive_actions
 from ibhelm_pipelines.demo.missive.writer import Writer, firm
 from ibhelm_pipelines.demo.model import make_projects
@@ -29,6 +29,7 @@ from ibhelm_pipelines.demo.sheet import Sheet
 from ibhelm_pipelines.demo.teamwork import actions as teamwork_actions
 from ibhelm_pipelines.demo.teamwork.seed import comment
 from ibhelm_pipelines.demo.vocabulary import FIRM_CONTACTS, OFFICE_NAME
+from ibhelm_pipelines.register.people import merge_people
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.demo.model import Project
@@ -70,11 +71,12 @@ def make_vendors() -> Vendors:
 
 
 def file_office(settings: Settings) -> None:
-    """Read the office whose NAS these settings name into their database, and link it."""
+    """Read the office whose NAS these settings name into their database: its links, its people."""
     vendors = make_vendors()
     vendors.start()
     try:
         FiledOffice(settings, vendors).read_everything()
+        merge_people(settings)
     finally:
         vendors.stop()
 
@@ -124,8 +126,6 @@ def _day(each: Written, project: Project) -> dt.date:
 
 
 def _touch(path: Path, day: dt.date) -> None:
-    import os
-
     seconds = dt.datetime.combine(day, dt.time(11), dt.UTC).timestamp()
     os.utime(path, (seconds, seconds))
 
@@ -133,8 +133,6 @@ def _touch(path: Path, day: dt.date) -> None:
 def _bytes(each: Written, day: dt.date) -> bytes:
     lines = each["text"].strip().splitlines()
     match each["path"].rpartition(".")[2]:
-        case "docx":
-            return ooxml.docx(lines, author=OFFICE_NAME, day=day)
         case "pdf":
             sheet = Sheet(sender="", running_title=lines[0])
             sheet.heading(lines[0])

@@ -49,9 +49,10 @@ create function search.parts(list jsonb) returns text[] language sql immutable s
 $$;
 
 -- Documents by their words. `steps` are queries that ask for less and less; the next one is asked only while there are fewer than `enough` documents.
--- Of each the newest are ranked: by how much each term says (`weights`), in how important a place it stands, and how close together they are.
+-- Of each the newest are ranked: by how much each term says (`weights`), in how important a place it stands, and how close together they are. `coverage` is the
+-- share of the weights of all terms that the document has.
 create function search.by_words(steps tsquery[], terms tsquery[], weights real[], condition text, enough integer)
-    returns table (document_id bigint, score real) language plpgsql stable set search_path = public set work_mem = '64MB' as $$
+    returns table (document_id bigint, score real, coverage real) language plpgsql stable set search_path = public set work_mem = '64MB' as $$
 #variable_conflict use_column
 declare
     step tsquery;
@@ -71,12 +72,14 @@ begin
         return query
             select c.id,
                    -- Whoever meets a stricter step stands before all others.
-                   ((cardinality(steps) - level) * 100 + r.score)::real
+                   ((cardinality(steps) - level) * 100 + r.score)::real,
+                   coalesce(r.coverage, 1)::real
             from (select d.id, d.words || ''::tsvector as words from search.documents d
                   where d.id = any(more) and not d.id = any(found) offset 0) as c
             cross join lateral (
                 select (sum(weight * ts_rank('{0.05, 0.2, 0.4, 1.0}', c.words, term)) / nullif(sum(weight), 0)
-                       + 0.3 * ts_rank_cd('{0.05, 0.2, 0.4, 1.0}', c.words, step, 32))::real as score
+                       + 0.3 * ts_rank_cd('{0.05, 0.2, 0.4, 1.0}', c.words, step, 32))::real as score,
+                       sum(weight) filter (where c.words @@ term) / nullif(sum(weight), 0) as coverage
                 from unnest(terms, weights) as t (term, weight)
             ) as r;
         found := found || more;
@@ -137,10 +140,13 @@ begin
     $sql$, nearest, condition);
 end $$;
 
--- All that is found, best first. A list that is null is not asked: steps, parts, vector.
+-- All that is found, best first. A list that is null is not asked: steps, parts, vector. Ranks are joined as 1 / (rank_constant + rank), not scores: those of words and
+-- of vectors cannot be compared. The constant is small (60 is usual), for else a document that stands far down in two lists comes before the first of one; and who
+-- has but a part of the words counts for the square of that part, for else what has one word of a question pushes out what means the answer. Measured:
+-- docs/search-quality.md.
 create function search.hits(
     steps tsquery[], terms tsquery[], weights real[], parts text[], typed text, vector halfvec, model smallint, filters jsonb, newest bigint,
-    words_weight real default 1, names_weight real default 0.5, vectors_weight real default 1, enough integer default 60, exact_below integer default 20000,
+    words_weight real default 1, names_weight real default 0.5, vectors_weight real default 0.5, rank_constant real default 6, enough integer default 60, exact_below integer default 20000,
     most_chunks integer default 200)
     returns table (document_id bigint, score double precision, words_rank bigint, names_rank bigint, vectors_rank bigint, ordinal integer)
     language plpgsql stable set search_path = public as $$
@@ -155,7 +161,7 @@ begin
     end if;
     return query
         with w as (
-            select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place
+            select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place, f.coverage
             from search.by_words(steps, terms, weights, condition, enough) as f where steps is not null
         ), n as (
             select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place
@@ -165,7 +171,8 @@ begin
             from search.by_vectors(vector, model, condition, most_chunks, exact_below) as f where vector is not null
         )
         select document_id,
-               coalesce(words_weight / (60.0 + w.place), 0) + coalesce(names_weight / (60.0 + n.place), 0) + coalesce(vectors_weight / (60.0 + v.place), 0),
+               coalesce(words_weight * w.coverage ^ 2 / (rank_constant + w.place), 0) + coalesce(names_weight / (rank_constant + n.place), 0)
+                   + coalesce(vectors_weight / (rank_constant + v.place), 0),
                w.place, n.place, v.place, v.ordinal
         from w full join n using (document_id) full join v using (document_id)
         order by 2 desc, 1 desc
