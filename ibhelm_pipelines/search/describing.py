@@ -43,6 +43,7 @@ def describe(
         "ids": [row.document_id for row in ranked],
         "ordinals": [row.ordinal for row in ranked],
         "model": model,
+        "with_body": with_snippets and query is not None,
     }
     with connection.cursor(row_factory=namedtuple_row) as cursor:
         rows: list[Any] = cursor.execute(load_queries("search")["described"], values).fetchall()

@@ -45,6 +45,9 @@ MOST_HITS = 100
 WAIT_SECONDS = 5.0
 """For a connection: who searches is told rather soon that Postgres is away."""
 
+LONGEST_SECONDS = 10.0
+"""For one statement: no query, however odd, keeps all others from a connection for long."""
+
 CONNECTIONS = 4
 
 
@@ -125,14 +128,14 @@ class Finder:
         if isinstance(last, Phrase) or len(last.text) < 2:
             return ()
         with self._connected() as connection:
-            rows = connection.execute(
-                self._sql["beginning_words"], {"beginning": last.word, "limit": limit}
-            )
+            rows = connection.execute(self._sql["beginning_words"], {"beginning": last.word, "limit": limit})
             return tuple(word for word, _ in rows)
 
     @contextmanager
     def _connected(self) -> Iterator[Connection]:
         with translated_errors(), self._pool.connection() as connection:
+            connection.execute(self._sql["begin_asking"])
+            connection.execute(self._sql["limit_asking"], {"milliseconds": f"{LONGEST_SECONDS * 1000:.0f}"})
             yield connection
 
 

@@ -104,15 +104,17 @@ end $$;
 
 -- Documents by the meaning of their parts: the best chunk of each. Below `exact_below` chunks that meet the condition every one is compared; above it the index
 -- is asked, which then goes on until enough of them meet it.
-create function search.by_vectors(vector halfvec, model smallint, condition text, most integer, exact_below integer)
+create function search.by_vectors(vector halfvec, model smallint, condition text, is_filtered boolean, most integer, exact_below integer)
     returns table (document_id bigint, distance double precision, ordinal integer) language plpgsql stable set search_path = public as $$
 #variable_conflict use_column
 declare
     dimensions constant integer := vector_dims(vector);
+    -- `offset 0`: else Postgres makes a table of all documents that meet the condition, for each search.
+    meets constant text := 'exists (select from search.documents d where d.text_key = c.text_key and %s offset 0)';
     chunks bigint;
     nearest text;
 begin
-    if condition <> 'true' then
+    if is_filtered then
         execute format('select count(*) from (select from search.documents d join search.chunks c on c.text_key = d.text_key
                                               where c.model_id = %s and %s limit %s) as f', model, condition, exact_below) into chunks;
     end if;
@@ -129,9 +131,9 @@ begin
         nearest := format($sql$
             select c.text_key, c.ordinal, c.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) as distance
             from search.chunks c
-            where c.model_id = %4$s and (%3$L = 'true' or exists (select from search.documents d where d.text_key = c.text_key and %3$s))
+            where c.model_id = %4$s and %3$s
             order by c.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) limit %5$s
-        $sql$, dimensions, vector, condition, model, most);
+        $sql$, dimensions, vector, case when is_filtered then format(meets, condition) else 'true' end, model, most);
     end if;
     return query execute format($sql$
         select d.id, n.distance, n.ordinal
@@ -153,6 +155,8 @@ create function search.hits(
 #variable_conflict use_column
 declare
     condition constant text := search.condition(filters, newest);
+    -- Without `newest`, which is always there and hides from by_vectors that nothing is filtered.
+    filtered constant text := search.condition(filters, null);
 begin
     if steps is null and parts is null and vector is null then
         return query execute format('select d.id, 0::float8, null::bigint, null::bigint, null::bigint, null::integer from search.documents d where %s
@@ -168,7 +172,7 @@ begin
             from search.by_names(parts, typed, condition) as f where parts is not null
         ), v as (
             select f.document_id, rank() over (order by f.distance) as place, f.ordinal
-            from search.by_vectors(vector, model, condition, most_chunks, exact_below) as f where vector is not null
+            from search.by_vectors(vector, model, condition, filters <> '{}', most_chunks, exact_below) as f where vector is not null
         )
         select document_id,
                coalesce(words_weight * w.coverage ^ 2 / (rank_constant + w.place), 0) + coalesce(names_weight / (rank_constant + n.place), 0)

@@ -1,5 +1,12 @@
 -- What the search asks beside search.hits (migration 0018): frequencies, names behind filters, what hits are called, counts by facet.
 
+-- name: begin_asking
+-- All that is asked for one search is of the same moment.
+set transaction isolation level repeatable read, read only
+
+-- name: limit_asking
+select set_config('statement_timeout', %(milliseconds)s, true)
+
 -- name: frequencies
 select lexeme, documents from search.lexemes where lexeme = any(%(lexemes)s)
 
@@ -48,7 +55,7 @@ select distinct extension from search.documents where extension = any(%(extensio
 
 -- name: described
 -- What people read of documents, in the order of the ids.
-select d.id, d.kind, d.item_id, d.title, d.context, d.occurred_at, d.extension, d.body, d.language, d.content_hash, d.text_key,
+select d.id, d.kind, d.item_id, d.title, d.context, d.occurred_at, d.extension, case when %(with_body)s then d.body end as body, d.language, d.content_hash, d.text_key,
        coalesce(p.projects, '[]') as projects, t.name as document_type, coalesce(g.labels, '{}') as cost_groups,
        f.thumbnail::jsonb #>> '{0,url}' as preview_url, f.nas_url, f.size_bytes,
        coalesce(f.download_url, task.url, conversation.url) as url,
