@@ -1,7 +1,7 @@
 """How Postgres goes about a search: each lane asks its index, with and without filters, and reads no table whole.
 
 The plans are those of the statements that the functions run, as auto_explain tells them: an EXPLAIN of the function
-says nothing of what is in it. 24,000 documents, so that reading them all is dearer than asking an index.
+says nothing of what is in it. 20,000 documents, so that reading them all is dearer than asking an index.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ibhelm_pipelines.db.queries import load_queries
 if TYPE_CHECKING:
     from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 
-DOCUMENTS = 24_000
+DOCUMENTS = 20_000
 DIMENSIONS = 8
 FILL = """
 insert into search.documents (kind, item_id, title, body, names, words, text_key, project_ids, cost_groups, person_ids,
@@ -40,7 +40,7 @@ select %(model)s, d.text_key, 0, 0, 1,
         from generate_series(1, %(dimensions)s) as g)::vector::halfvec
 from search.documents d
 """
-VOCABULARY = "insert into search.vocabulary select 'wort' || md5(n::text), 1 from generate_series(1, 24000) as n"
+VOCABULARY = "insert into search.vocabulary select 'wort' || md5(n::text), 1 from generate_series(1, 20000) as n"
 INDEXES = """
 select indexname, indexdef from pg_indexes where schemaname = 'search' and indexdef not like '% UNIQUE %'
     and (tablename in ('documents', 'vocabulary') or tablename like 'chunks\\__%')
@@ -170,6 +170,7 @@ def test_of_few_chunks_that_meet_a_filter_each_is_compared_and_no_other_read(pla
 def test_where_many_chunks_meet_a_filter_the_index_of_the_vectors_is_asked(planner: Planner) -> None:
     nodes = planner.of_hits(**MEANING, filters=MANY)
     assert any(index.endswith("_vectors") for index in _indexes(nodes))
+    assert _read_whole(nodes) == set(), "documents are looked up one by one, until enough meet the filter"
 
 
 def test_what_is_counted_is_looked_up_by_its_words(planner: Planner) -> None:
