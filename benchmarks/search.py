@@ -107,8 +107,8 @@ def time_vectors(connection: psycopg.Connection, number: int) -> None:
     for name, condition in CONDITIONS.items():
         took, exact_took, shares = [], [], []
         for vector in sample:
-            found, milliseconds = _nearest(connection, vector, condition, exact_below=20_000)
-            exact, exact_milliseconds = _nearest(connection, vector, f"({condition})", exact_below=2_000_000_000)
+            found, milliseconds = _nearest(connection, vector, condition, name != "no filter", 20_000)
+            exact, exact_milliseconds = _nearest(connection, vector, condition, True, 2_000_000_000)
             took.append(milliseconds)
             exact_took.append(exact_milliseconds)
             shares.append(len(found & exact) / max(1, len(exact)))
@@ -125,8 +125,8 @@ def _nearest(
     started = time.perf_counter()
     rows = connection.execute(
         "select document_id from search.by_vectors(%s::halfvec, (select id from search.models where state = 'serving'),"
-        " %s, %s, %s)",
-        [vector, condition, NEAREST, exact_below],
+        " %s, %s, %s, %s)",
+        [vector, condition, is_filtered, NEAREST, exact_below],
     ).fetchall()
     return {number for (number,) in rows}, (time.perf_counter() - started) * 1000
 

@@ -155,8 +155,6 @@ create function search.hits(
 #variable_conflict use_column
 declare
     condition constant text := search.condition(filters, newest);
-    -- Without `newest`, which is always there and hides from by_vectors that nothing is filtered.
-    filtered constant text := search.condition(filters, null);
 begin
     if steps is null and parts is null and vector is null then
         return query execute format('select d.id, 0::float8, null::bigint, null::bigint, null::bigint, null::integer from search.documents d where %s
