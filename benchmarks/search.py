@@ -120,7 +120,7 @@ def time_vectors(connection: psycopg.Connection, number: int) -> None:
 
 
 def _nearest(
-    connection: psycopg.Connection, vector: str, condition: str, *, exact_below: int
+    connection: psycopg.Connection, vector: str, condition: str, is_filtered: bool, exact_below: int
 ) -> tuple[set[int], float]:
     started = time.perf_counter()
     rows = connection.execute(
