@@ -130,6 +130,24 @@ _DONE = """
 """
 
 
+_FOUND = """
+    select 1 from search.documents d join files f on d.kind = 'file' and d.item_id = f.id
+    where f.path = %s and d.words @@ %s::tsquery and d.body like %s
+"""
+
+
+def test_a_changed_file_is_soon_found_by_its_new_words_only_and_a_deleted_one_not_at_all(office: Office) -> None:
+    folder = next(p for p in sorted(office.root.glob("*/*")) if p.is_dir())
+    saved = folder / "Messprotokoll.pdf"
+    path = str(saved.relative_to(office.root))
+    _save_pdf(saved, "Nennweite DN 50")
+    assert office.comes_true(_FOUND, path, "dn50", "%DN 50%")
+    _save_pdf(saved, "Nennweite DN 80")
+    assert office.comes_true(_FOUND, path, "dn80 & !dn50", "%DN 80%")
+    saved.unlink()
+    assert office.comes_true(f"select 1 where not exists ({_FOUND})", path, "dn80", "%")
+
+
 def test_a_saved_pdf_is_soon_a_row_with_preview_text_and_original_and_shows_in_dagster(office: Office) -> None:
     folder = next(p for p in sorted(office.root.glob("*/*")) if p.is_dir())
     _save_pdf(folder / "Protokoll live.pdf", "Brandschutzklappe im Schacht")
