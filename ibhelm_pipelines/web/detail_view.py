@@ -122,7 +122,7 @@ def show(detail: Detail, similar: Sequence[Hit], wish: Wish, address: str) -> Sh
         ),
         pages=tuple(_pages(detail.body, query)),
         is_cut=len(detail.body) > SHOWN_CHARACTERS,
-        similar=tuple(_other(each, wish, extension=each.extension) for each in similar),
+        similar=tuple(_other(each, wish) for each in similar),
         neighbours_title=_BESIDE[hit.kind],
         neighbours=tuple(_other(each, wish) for each in detail.neighbours),
     )
@@ -154,10 +154,10 @@ def _pages(body: str, query: Query) -> Iterator[tuple[int | None, Parts]]:
             yield (number if has_pages else None), highlighted(text.strip(), query)
 
 
-def _other(document: Hit | Neighbour, wish: Wish, extension: str | None = None) -> Other:
+def _other(document: Hit | Neighbour, wish: Wish) -> Other:
     return Other(
         name=name_of(document.title),
-        look=look_of(document.kind, extension),
+        look=look_of(document.kind, document.title.rpartition(".")[2]),
         occurred_at=document.occurred_at,
         address=wish.address(open_id=document.document_id),
     )
