@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import structlog
 from psycopg.rows import namedtuple_row
 from psycopg.types.json import Jsonb
 
@@ -49,6 +50,9 @@ LONGEST_SECONDS = 10.0
 """For one statement: no query, however odd, keeps all others from a connection for long."""
 
 CONNECTIONS = 4
+
+WITHOUT_VECTORS = "Nach Bedeutung wird noch nicht gesucht: die Texte werden erst noch eingelesen."
+WITHOUT_MODEL = "Nach Bedeutung wird gerade nicht gesucht: das Modell dafür fehlt. Die Verwaltung kann das beheben."
 
 
 @contextmanager
@@ -197,13 +201,14 @@ class _Search:
             return None, None
         row = self._connection.execute(self._sql["serving_model"]).fetchone()
         if row is None:
-            self._without_vectors = "Noch nicht nach Bedeutung gesucht: die Texte werden erst noch eingelesen."
+            self._without_vectors = WITHOUT_VECTORS
             return None, None
         number, name, version, _ = row
         try:
             embedder = embedder_named(name, version)
-        except ConfigurationError as error:  # the search goes on without meaning, and says so
-            self._without_vectors = f"Nicht nach Bedeutung gesucht: {error}"
+        except ConfigurationError as error:  # the search goes on without meaning, and says so to who searches
+            structlog.get_logger().warning("searched without meaning", problem=str(error))
+            self._without_vectors = WITHOUT_MODEL
             return None, None
         return "[" + ",".join(f"{value:.6g}" for value in embedder.query(self._query.plain)) + "]", number
 
