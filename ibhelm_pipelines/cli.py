@@ -34,6 +34,7 @@ COMMANDS = {
     "web": "ibhelm_pipelines.cli_live:web_command",
     "teamwork-webhooks": "ibhelm_pipelines.cli_vendors:teamwork_webhooks",
     "missive-webhooks": "ibhelm_pipelines.cli_vendors:missive_webhooks",
+    "index": "ibhelm_pipelines.cli_index:index_command",
     "rules": "ibhelm_pipelines.cli_register:rules_command",
     "forget": "ibhelm_pipelines.cli_privacy:forget_command",
     "search": "ibhelm_pipelines.cli_search:search_command",

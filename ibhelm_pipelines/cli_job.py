@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import Console
+    from rich.status import Status
 
     from ibhelm_pipelines.db.checks import Answer, Question
     from ibhelm_pipelines.settings import Settings
@@ -62,6 +63,13 @@ class Outcome:
     @property
     def exit_status(self) -> int:
         return {"failed": EXIT_FAILED, "open": EXIT_OPEN, "stored": EXIT_STORED}[self.status]
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptOutcome(Outcome):
+    """What a run left that keeps assets in line: numbers by asset."""
+
+    assets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 Left = TypeVar("Left", bound=Outcome)
@@ -119,6 +127,32 @@ def run_job(settings: Settings, job: Job, folder: Path, watch: Callable[[], None
                 return _read_summary(folder, exit_status)
 
 
+def keep_now(settings: Settings, console: Console, job: Job, questions: Sequence[Question]) -> KeptOutcome:
+    """Run a job that keeps assets in line, and return what it left.
+
+    Args:
+        settings: of this process.
+        console: shows what is being done.
+        job: what to run.
+        questions: what could be wrong afterwards.
+
+    Raises:
+        DatabaseUnavailableError: Postgres does not answer; said at once, and not after the run's retries.
+        TransientError: there is no room or no right for the exchange with the run.
+    """
+    url = settings.require_database_url()
+    ask_all(url, ())
+    with exchange_folder(job) as folder, console.status("Starting the run") as status:
+        summary = run_job(settings, job, folder, lambda: _show_progress(status, folder))
+    points = [open_point(answer) for answer in ask_all(url, questions) if not answer.passed]
+    return KeptOutcome(
+        run_id=summary.get("run_id"),
+        error=summary.get("error"),
+        warnings=points,
+        assets=summary.get("assets", {}),
+    )
+
+
 def carry_out(work: Callable[[], Left], kind: type[Left], show: Callable[[Left], None], console: Console) -> NoReturn:
     """Do a job for whoever called the command, show what came of it, and end with the status that says so.
 
@@ -167,6 +201,12 @@ def table(title: str, columns: Sequence[str]) -> Table:
     for column in columns:
         made.add_column(column, justify="left" if column in ("step", "asset") else "right", no_wrap=True)
     return made
+
+
+def _show_progress(status: Status, folder: Path) -> None:
+    path = folder / "progress"
+    if path.exists():
+        status.update(path.read_text(encoding="utf-8").replace("_", " "))
 
 
 def _write_config(folder: Path, job: Job) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,17 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from ibhelm_pipelines.cli_job import (
-    Job,
-    Outcome,
-    ask_all,
-    carry_out,
-    exchange_folder,
-    open_point,
-    run_job,
-    show_end,
-    table,
-)
+from ibhelm_pipelines.cli_job import Job, KeptOutcome, carry_out, keep_now, show_end, table
 from ibhelm_pipelines.db.checks import REGISTER_QUESTIONS
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.register.rulebook import read_rules
@@ -30,9 +20,6 @@ from ibhelm_pipelines.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
-
-    from rich.status import Status
 
     from ibhelm_pipelines.register.trial import Change, Trial
     from ibhelm_pipelines.settings import Settings
@@ -46,13 +33,6 @@ ROWS = {
     "with kind of document": "document_type",
     "looked at now": "looked_at",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class ApplyOutcome(Outcome):
-    """What the run left: numbers by asset of the register."""
-
-    assets: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @click.group("rules")
@@ -111,31 +91,15 @@ def apply_command(*, everything: bool, as_json: bool) -> None:
     """
     console = Console(stderr=True)
     show = partial(_show_outcome, as_json=as_json)
-    carry_out(lambda: _apply(load_settings(), console, everything=everything), ApplyOutcome, show, console)
+    carry_out(lambda: _apply(load_settings(), console, everything=everything), KeptOutcome, show, console)
 
 
-def _apply(settings: Settings, console: Console, *, everything: bool) -> ApplyOutcome:
-    url = settings.require_database_url()
-    ask_all(url, ())  # whether it is there: said at once, and not after the run's retries
+def _apply(settings: Settings, console: Console, *, everything: bool) -> KeptOutcome:
     job = Job(name="register", op="keep_register", config={"everything": everything}, tags={})
-    with exchange_folder(job) as folder, console.status("Starting the run") as status:
-        summary = run_job(settings, job, folder, lambda: _progress(status, folder))
-    points = [open_point(answer) for answer in ask_all(url, REGISTER_QUESTIONS) if not answer.passed]
-    return ApplyOutcome(
-        run_id=summary.get("run_id"),
-        error=summary.get("error"),
-        warnings=points,
-        assets=summary.get("assets", {}),
-    )
+    return keep_now(settings, console, job, REGISTER_QUESTIONS)
 
 
-def _progress(status: Status, folder: Path) -> None:
-    path = folder / "progress"
-    if path.exists():
-        status.update(path.read_text(encoding="utf-8").replace("_", " "))
-
-
-def _show_outcome(outcome: ApplyOutcome, *, as_json: bool) -> None:
+def _show_outcome(outcome: KeptOutcome, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"status": outcome.status, **asdict(outcome)}, ensure_ascii=False))
         return

@@ -61,6 +61,7 @@ def print_closing(
         _print_attachments(console, settings)
     if claims is not None:
         print_linked(console, _ask(settings, "linked"), claims)
+    console.print(_searchable_table(_ask(settings, "searchable")))
     for title, text in _places(settings):
         console.print(f"{title:<9}{text}", markup=False, highlight=False, soft_wrap=True)
     return agrees
@@ -79,6 +80,14 @@ def _totals_table(totals: dict[str, int]) -> Table:
     for name in shown:
         table.add_column(name, justify="right")
     table.add_row(*(f"{count:,}" for count in shown.values()))
+    return table
+
+
+def _searchable_table(lines: list[dict[str, Any]]) -> Table:
+    table = Table(title="What can be found", title_justify="left")
+    for line in lines:
+        table.add_column(line["what"], justify="right")
+    table.add_row(*(f"{line['count']:,}" for line in lines))
     return table
 
 

@@ -164,6 +164,7 @@ def _fill(console: Console, settings: Settings, vendors: _Vendors | None) -> int
             click.echo("Attachments of mails wait until the share is there.")
         statuses.append(_run("sync", "missive", "--full", **({} if is_there else _NO_ATTACHMENTS)))
     statuses.append(_run("rules", "apply"))
+    statuses.append(_run("index"))
     if vendors is not None:
         _install_webhooks(settings, vendors.missive)
     teamwork, missive = (vendors.teamwork.shown(), vendors.missive.shown()) if vendors else ({}, {})

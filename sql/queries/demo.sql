@@ -128,3 +128,10 @@ with links (item, target, key, value) as (
     where c.deleted_at is null
 )
 select item, target, key, value from links where value is not null
+
+-- name: searchable
+-- How much the search looks into.
+select 'documents' as what, count(*) from search.documents
+union all select 'with text', count(*) from search.documents where body <> ''
+union all select 'different words', count(*) from search.vocabulary
+union all select 'parts with vectors', count(*) from search.chunks;
