@@ -51,7 +51,8 @@ UNITS = frozenset({
 _INVISIBLE = "\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u0300-\u036f"
 _HYPHENS = "-\u2010\u2011"
 _LETTERS = rf"[^\W_]+(?:[{_INVISIBLE}]+[^\W_]*)*"
-_LINE_END = rf"(?:[{_HYPHENS}\u00ad]|(?<=\u00ad))[ \t]{{0,8}}\r?\n\s{{0,40}}(?=[^\W\d_])(?=[^A-ZÄÖÜ])(?!(?:und|oder|bzw|sowie|and|or)\b)"
+_HYPHEN_AT_END = rf"(?:[{_HYPHENS}\u00ad]|(?<=\u00ad))[ \t]{{0,8}}\r?\n\s{{0,40}}"
+_LINE_END = rf"{_HYPHEN_AT_END}(?=[^\W\d_])(?=[^A-ZÄÖÜ])(?!(?:und|oder|bzw|sowie|and|or)\b)"
 _RUNS = re.compile(rf"(⌀|{_LETTERS}(?:(?:{_LINE_END}|[{_HYPHENS}.,]){_LETTERS})*)")
 _WORD = re.compile(rf"\d+(?:[.,]\d+)*|⌀|(?:[^\W\d_](?:{_LINE_END}|[{_INVISIBLE}]+)?)+")
 _UPPER = "A-ZÄÖÜ"

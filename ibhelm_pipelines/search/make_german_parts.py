@@ -122,7 +122,7 @@ def _is_compound(text: str, found: dict[str, list[Split]]) -> bool:
 
 
 def agents(dictionary: Dictionary, names: set[str]) -> Iterator[str]:
-    """Nouns in -er that the stemmer would take for another word: Zähler for Zahl, Bauer for Bau."""
+    """Nouns in -er that the stemmer would take for another word (Zähler for Zahl), not those declined (Beamter)."""
     stem = snowballstemmer.stemmer("german").stemWord
     stems = {stem(lemma) for lemma in dictionary.lemmas if not lemma.endswith("er")}
     for lemma in sorted(names):
@@ -131,7 +131,7 @@ def agents(dictionary: Dictionary, names: set[str]) -> Iterator[str]:
             is_lemma
             and lemma.endswith("er")
             and stem(lemma) in stems
-            and dictionary.nouns.get(lemma[:-1]) != lemma[:-1]
+            and dictionary.nouns.get(lemma[:-1]) not in (lemma[:-1], lemma)
         ):
             yield lemma
 

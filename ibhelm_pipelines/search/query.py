@@ -35,12 +35,13 @@ FIELDS = {
 }  # fmt: skip
 """Names of filters, as they are typed, and the one that each of them is."""
 
-_CLOSING = {'"': '"', "„": '“”"', "“": '”“"', "”": '”"', "«": "»", "»": "«", "‟": "”"}
+_CLOSING = {'"': '"”“', "„": '“”"', "“": '”“"', "”": '”"', "«": "»", "»": "«", "‟": "”"}
 _OPEN = "".join(_CLOSING)
+_INCH = r'(?<=\d)"(?=[\s,;)]|$)'
 _PART = re.compile(
     rf"""(?P<minus>(?<!\S)[-−–](?=[^\s-]))?
          (?:(?P<field>[^\W\d_]+):(?=[^\s/\\]))?
-         (?:(?P<quote>[{_OPEN}])|(?P<bare>[^\s{_OPEN}]+))""",
+         (?:(?P<bare>(?:[^\s{_OPEN}]|{_INCH})+)|(?P<quote>[{_OPEN}]))""",
     re.VERBOSE,
 )
 _EITHER = frozenset({"or", "oder", "|", "||"})
