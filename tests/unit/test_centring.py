@@ -1,4 +1,4 @@
-"""What all vectors have in common is taken out of them, and what is left still has length 1."""
+"""What the vectors of all questions have in common is taken out of each, and what is left still has length 1."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from pathlib import Path
 
 import numpy as np
 
-from ibhelm_pipelines.search.centring import Centre
-from ibhelm_pipelines.search.light_model import MEANS, LightModel, Weights
+from ibhelm_pipelines.search.centring import centred
+from ibhelm_pipelines.search.light_model import MEAN, LightModel
 
-SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "light_model_means.py"
+SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "light_model_mean.py"
 
 
-def test_the_means_that_are_shipped_are_those_of_the_sample_and_the_weights() -> None:
+def test_the_mean_that_is_shipped_is_that_of_the_sample_and_the_weights() -> None:
     computed = runpy.run_path(str(SCRIPT))["computed"]()
-    assert np.abs(computed - np.load(MEANS)).max() < 1e-3, "run deploy/light_model_means.py and raise centring.VERSION"
+    assert np.abs(computed - np.load(MEAN)).max() < 1e-3, "run deploy/light_model_mean.py"
 
 
-def test_centred_vectors_have_length_one_and_nothing_of_the_mean() -> None:
-    generator = np.random.default_rng(20_261_123)
-    common = np.ones(16, dtype=np.float32)
-    vectors = common + generator.normal(size=(500, 16)).astype(np.float32) * 0.1
-    centred = Centre(np.stack([vectors.mean(axis=0), common])).passages(vectors)
-    assert np.allclose(np.linalg.norm(centred, axis=1), 1, atol=1e-5)
-    assert np.linalg.norm(centred.mean(axis=0)) < 0.1 < 0.9 < float((vectors @ vectors.T).mean())
-    assert np.isfinite(Centre(np.stack([common, common])).questions(common)).all()
+def test_a_centred_question_has_length_one_and_nothing_blown_up() -> None:
+    mean = np.full(16, 0.25, dtype=np.float32)
+    question = mean + np.eye(16, dtype=np.float32)[3]
+    assert np.allclose(centred(question, mean), np.eye(16)[3], atol=1e-6)
+    assert np.linalg.norm(centred(mean, mean)) == 0
 
 
-def test_unrelated_texts_are_no_longer_near_each_other() -> None:
-    fan, floor = "Der Ventilator der Küche ist defekt.", "Das Parkett im Wohnzimmer ist verlegt."
-    bare, model = Weights().passages([fan, floor]), LightModel().passages([fan, floor])
-    assert float(bare[0] @ bare[1]) > 0.75
-    assert float(model[0] @ model[1]) < 0.5
+def test_a_question_is_near_to_its_answer_alone_and_no_longer_to_every_passage() -> None:
+    model = LightModel()
+    answer, other = model.passages(
+        [
+            "Protokoll\nDer Ventilator in der Küche ist defekt und muss ausgetauscht werden.",
+            "Protokoll\nDas Parkett im Wohnzimmer ist verlegt und versiegelt worden.",
+        ]
+    )
+    bare, question = model.raw_question("Lüfter funktioniert nicht"), model.query("Lüfter funktioniert nicht")
+    assert float(bare @ other) > 0.9 * float(bare @ answer)
+    assert abs(float(question @ other)) < 0.5 * float(question @ answer)
