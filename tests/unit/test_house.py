@@ -29,6 +29,7 @@ MAX_TRY_BODY_LINES = 8
 # Modules at an edge where anything at all may be raised. Each must re-raise or record it. Module: what it does with it.
 BROAD_EXCEPT_EDGES = {
     "ibhelm_pipelines/content/jail.py": "records as a failed result what a reader of a hostile file raises",
+    "ibhelm_pipelines/search/documents.py": "records that of a text no document could be made, and logs why",
     "ibhelm_pipelines/search/embedding.py": "records why a model cannot read a text, and logs it",
     "ibhelm_pipelines/search/transformer_model.py": "says why a model cannot be loaded, or logs it and takes PyTorch",
     "ibhelm_pipelines/live/working.py": "records why an item of the inbox failed, and logs it with its traceback",
