@@ -16,6 +16,7 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.folding import folded
 from ibhelm_pipelines.search.analysis import tokens
 from ibhelm_pipelines.search.query import Phrase, Word, clause_tsquery, tsquery
+from ibhelm_pipelines.search.synonyms import synonyms
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -66,7 +67,7 @@ def widen(connection: Connection, query: Query) -> Asked:
         query: as it was typed.
     """
     widening = _Widening(connection, query)
-    clauses = tuple(tuple(widening.widened(each) for each in clause) for clause in query.clauses)
+    clauses = tuple(map(widening.clause, query.clauses))
     wide = replace(query, clauses=clauses)
     terms = tuple(map(clause_tsquery, clauses))
     weights = tuple(map(widening.weight, clauses))
@@ -91,6 +92,11 @@ class _Widening:
         self._typed = query.plain
         [(self._documents,)] = connection.execute(self._sql["documents_in_all"]).fetchall()
         self.spellings: dict[str, str] = {}
+
+    def clause(self, typed: Clause) -> Clause:
+        """Return a clause with what else its word is called; where that is nothing, with what was meant by it."""
+        others = synonyms(typed)
+        return (*typed, *others) if others else tuple(map(self.widened, typed))
 
     def widened(self, each: Alternative) -> Alternative:
         """Return a word that nobody wrote with the lexemes of what was meant."""
