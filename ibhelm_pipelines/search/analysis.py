@@ -23,7 +23,7 @@ from ibhelm_pipelines.search.folds import as_written, folded
 from ibhelm_pipelines.search.stems import MAX_LEXEME_CHARS, number_lexemes, stem
 from ibhelm_pipelines.search.stop_words import STOP_WORDS
 
-VERSION = "2"
+VERSION = "3"
 Weight = Literal["A", "B", "C", "D"]
 
 MAX_POSITION = 16383
@@ -136,14 +136,28 @@ def places(text: str, lexemes: frozenset[str]) -> list[tuple[int, int, tuple[str
 
     What a word makes with the one behind a blank (DN 50) is not looked at.
     """
+    # Most words are dropped without being taken apart, which for new ones is slow: a stem is a part of its folded word.
+    letters = "|".join(re.escape(lexeme) for lexeme in lexemes if lexeme.isalpha())
+    may_hold = re.compile(letters or r"\b\B")
+    has_numbers = not all(lexeme.isalpha() for lexeme in lexemes)
     pieces = _RUNS.split(text)
     wanted = {
         piece: held
         for piece in set(pieces[1::2])
-        if (held := tuple(lexeme for group in _run(piece).groups for lexeme in group if lexeme in lexemes))
+        if (may_hold.search(folded(as_written(piece))) or (has_numbers and not piece.isalpha()))
+        and (held := _held(piece, lexemes))
     }
     ends = itertools.accumulate(map(len, pieces))
-    return [(end - len(piece), end, wanted[piece]) for piece, end in zip(pieces, ends, strict=True) if piece in wanted]
+    found = [(end - len(piece), wanted[piece]) for piece, end in zip(pieces, ends, strict=True) if piece in wanted]
+    return [(at + start, at + end, held) for at, each in found for start, end, held in each]
+
+
+def _held(piece: str, lexemes: frozenset[str]) -> list[tuple[int, int, tuple[str, ...]]]:
+    return [
+        (token.start, token.end, held)
+        for token in _run(piece).tokens
+        if (held := tuple(lexeme for lexeme in token.lexemes if lexeme in lexemes))
+    ]
 
 
 def analyse(fields: Sequence[tuple[Weight, str]]) -> Analysed:

@@ -1,6 +1,6 @@
 """Parts of German compounds: Brandschutzklappe holds Brandschutz, Schutz and Klappe.
 
-What compounds are made of is in german_parts.txt (search/make_german_parts.py), with few words of the trade that are
+What compounds are made of is in german_parts.txt (deploy/german_parts.py), with few words of the trade that are
 no part of any word in simplemma's dictionary. Words come folded (search/stems.py), so that every spelling has the same
 parts. Where in doubt a word stays whole: a part that is none finds the wrong things for ever, a missing one only finds
 less.

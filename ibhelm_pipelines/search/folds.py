@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 _NO_LETTER = re.compile(r"[\W_]+")
-_WRITTEN_OUT = re.compile(r"ae|oe|(?<![qaeiouyäöü])ue")
+_WRITTEN_OUT = re.compile(r"[ao]e+|(?<![qaeiouy])ue+")
 _UMLAUTS = str.maketrans({
     "ä": "a", "ö": "o", "ü": "u", "ß": "ss", "æ": "a", "œ": "o", "ø": "o", "ł": "l", "đ": "d", "⌀": "o",
 })  # fmt: skip

@@ -204,31 +204,28 @@ def _passage(body: str, start: int, end: int, characters: int) -> tuple[int, int
     first = max(start - spare * 2 // 5, page_start)
     last = min(first + max(characters, end - start), page_end)
     first = max(min(first, last - characters), page_start)
-    return _word_border(body, first, start, page_start), _word_border_back(body, last, end)
+    return _next_start(body, first, start, page_start), _last_end(body, last, end, page_end)
 
 
 def _beginning(body: str, start: int, until: int, characters: int) -> tuple[int, int]:
-    start = _word_border(body, start, min(start + MAX_WORD_CHARS, len(body) - 1), 0)
+    start = _next_start(body, start, min(start + MAX_WORD_CHARS, len(body) - 1), 0)
     while start < len(body) - 1 and body[start].isspace():
         start += 1
     last = min(start + characters, max(until, start + 1), len(body))
-    return start, _word_border_back(body, last, start + 1)
+    return start, _last_end(body, last, start + 1, len(body))
 
 
-def _word_border(body: str, at: int, until: int, least: int) -> int:
-    """The next beginning of a word."""
-    if at <= least:
-        return at
-    while at < until and not body[at - 1].isspace():
+def _next_start(body: str, at: int, until: int, least: int) -> int:
+    """Where the next word begins; that at `until` where there is none before."""
+    while least < at < until and not body[at - 1].isspace():
         at += 1
-    return at
+    back = max(at - MAX_WORD_CHARS, least)
+    return next((start for start in range(at, back, -1) if body[start - 1].isspace()), back if back == least else at)
 
 
-def _word_border_back(body: str, at: int, least: int) -> int:
-    """The end of the word before, or of this one if it is the only one."""
-    if at >= len(body):
-        return len(body)
-    back = at
-    while back > least and not body[back].isspace():
-        back -= 1
-    return back if back > least else at
+def _last_end(body: str, at: int, least: int, most: int) -> int:
+    """Where the last word ends; that at `least` where there is none behind."""
+    while least < at < most and not body[at].isspace():
+        at -= 1
+    ahead = min(at + MAX_WORD_CHARS, most)
+    return next((end for end in range(at, ahead) if body[end].isspace()), ahead if ahead == most else at)

@@ -2,8 +2,8 @@
 
 A noun that many others end with is the head of compounds (Gerät: 212), what many begin with comes before heads
 (lüftungs). What only looks so in a few words (Buchs|taben, Verb|rauch, Tran|sport) is neither: short parts need more
-evidence than long ones. Run `python -m ibhelm_pipelines.search.make_german_parts` after an update of simplemma, and
-raise the version of search/analysis.py.
+evidence than long ones. Run `python deploy/german_parts.py` after an update of simplemma, and raise the
+version of search/analysis.py.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from textwrap import fill
 import snowballstemmer
 from simplemma.strategies.dictionaries.dictionary_factory import DEFAULT_DICTIONARY_FACTORY
 
-PATH = Path(__file__).with_name("german_parts.txt")
+PATH = Path(__file__).parents[1] / "ibhelm_pipelines" / "search" / "german_parts.txt"
 LINKS = ("s", "es", "n", "en", "e", "er", "ns", "ens")
 _SHORT = "amt art bad bau eis gas hof not ort ost öl rad rat see süd tag tor tür typ uhr weg zug"
 _NEVER = """
