@@ -8,8 +8,7 @@ import os
 import subprocess
 import sys
 import unicodedata
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
@@ -21,6 +20,10 @@ from ibhelm_pipelines.demo.simulated_missive import LIFE as MAIL_LIFE
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.local.storage import DATABASE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
 
 FILES = 60
 OF_THE_OFFICE = "raw_path not in (select raw_inbox_path from email_attachments where raw_inbox_path is not null)"
@@ -37,19 +40,22 @@ def _demo(state_dir: Path, *options: str, **settings: str) -> subprocess.Complet
 
 
 def _rows(state_dir: Path, query: str) -> list[Any]:
-    """Ask the database of a stopped demo."""
+    """Ask the database of a stopped demo; its server is then up until `_stop_server`."""
     server = EmbeddedPostgres(folder=state_dir / "postgres")
     server.start()
-    try:
-        with psycopg.connect(server.url(DATABASE)) as connection:
-            return connection.execute(query).fetchall()
-    finally:
-        server.stop()
+    with psycopg.connect(server.url(DATABASE)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def _stop_server(state_dir: Path) -> None:
+    EmbeddedPostgres(folder=state_dir / "postgres").stop()
 
 
 @pytest.fixture(scope="module")
-def state_dir(services_folder: Path) -> Path:
-    return services_folder / "demo"
+def state_dir(services_folder: Path) -> Iterator[Path]:
+    folder = services_folder / "demo"
+    yield folder
+    _stop_server(folder)
 
 
 @pytest.fixture(scope="module")
@@ -216,6 +222,7 @@ def second_run(first_run: subprocess.CompletedProcess[str], state_dir: Path) -> 
     """The same demo once more: its share is away, and its Teamwork and its Missive lived on."""
     _teamwork_lives_on(state_dir)
     _mail_office(state_dir, changes=30)
+    _stop_server(state_dir)
     root = state_dir / "office" / "nas"
     root.rename(root.with_name("away"))
     root.mkdir()
@@ -261,4 +268,7 @@ def test_with_an_own_folder_the_teamwork_of_the_settings_is_read_and_its_refusal
     assert good.returncode == 0, good.stdout + good.stderr
     assert "in the tables" in good.stdout
     assert not (own / "teamwork.json").exists()
-    assert len(_rows(own, "select from tasks")) >= 5
+    try:
+        assert len(_rows(own, "select from tasks")) >= 5
+    finally:
+        _stop_server(own)
