@@ -15,19 +15,25 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
-@pytest.fixture
-def python(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
+    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
+    [wheel] = folder.glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="module")
+def python(wheel: Path) -> Path:
     """An interpreter with the wheel plainly installed, and the dependencies of this one.
 
     They come by a .pth line, which leaves out the .pth file of our editable install beside them.
     """
-    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
-    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
-    home = tmp_path / "installed"
+    home = wheel.parent / "installed"
     venv.create(home, with_pip=False)
     site_packages = Path(sysconfig.get_path("purelib", vars={"base": str(home)}))
     (site_packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    [wheel] = tmp_path.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site_packages)
     return home / "bin" / "python"
@@ -60,8 +66,7 @@ def test_the_wheel_carries_the_sql_and_the_configuration_that_the_code_reads(pyt
         assert Path(path).is_relative_to(python.parents[1])
 
 
-def test_the_wheel_brings_no_top_level_name_that_others_may_have(python: Path, tmp_path: Path) -> None:
-    [wheel] = tmp_path.glob("*.whl")
+def test_the_wheel_brings_no_top_level_name_that_others_may_have(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name.split("/")[0] for name in archive.namelist() if ".dist-info" not in name}
     assert names == {"ibhelm_pipelines", "assets", "resources", "sensors"}
