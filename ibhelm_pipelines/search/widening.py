@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.folding import folded
 from ibhelm_pipelines.search.analysis import tokens
-from ibhelm_pipelines.search.query import Phrase, Word, clause_tsquery, tsquery
+from ibhelm_pipelines.search.query import Phrase, Word, clause_tsquery, operand_tsquery
 from ibhelm_pipelines.search.synonyms import synonyms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.search.query import Alternative, Clause, Query
@@ -45,7 +45,8 @@ class Asked:
 
     Attributes:
         query: with the lexemes of other spellings added, so that they are marked in passages.
-        steps: queries that ask for less and less.
+        steps: queries that ask for less and less; without what is excluded.
+        excluded: what a document must not match; None where nothing is excluded.
         terms: of each clause, and how much it says.
         parts: of names that must be in them; empty where the words suffice.
         spellings: by a word as typed, how it is written by others.
@@ -53,6 +54,7 @@ class Asked:
 
     query: Query
     steps: tuple[str, ...]
+    excluded: str | None
     terms: tuple[str, ...]
     weights: tuple[float, ...]
     parts: tuple[str, ...]
@@ -71,9 +73,14 @@ def widen(connection: Connection, query: Query) -> Asked:
     wide = replace(query, clauses=clauses)
     terms = tuple(map(clause_tsquery, clauses))
     weights = tuple(map(widening.weight, clauses))
+    written = {
+        term: weight
+        for term, weight, clause in zip(terms, weights, clauses, strict=True)
+        if widening.is_written(clause)
+    }
     return Asked(
         query=wide,
-        steps=tuple(_steps(terms, weights, wide)),
+        steps=tuple(_steps(written, wide)),
         terms=terms,
         weights=weights,
         parts=widening.parts(),
@@ -109,6 +116,14 @@ class _Widening:
                 self.spellings[each.text] = others[0]
         meant = [token.lexemes[0] for other in others for token in tokens(other) if token.lexemes]
         return replace(each, lexemes=tuple(dict.fromkeys([*each.lexemes, *meant])))
+
+    def is_written(self, clause: Clause) -> bool:
+        """Return whether anybody wrote any of it; what nobody wrote is not asked for, but weighs as missing."""
+        counts = self._count([word for each in clause for word in _words_of(each)])
+        return any(
+            all(any(counts.get(lexeme) for lexeme in word.lexemes) for word in _words_of(each) if word.lexemes)
+            for each in clause
+        )
 
     def weight(self, clause: Clause) -> float:
         """Return the inverse document frequency of a clause: the more documents have it, the less it says."""
@@ -147,23 +162,27 @@ class _Widening:
         return [other for ratio, _, other in sorted(alike, reverse=True) if ratio >= MIN_LIKENESS][:LIKE_WORDS]
 
 
-def _steps(terms: Sequence[str], weights: Sequence[float], query: Query) -> Iterator[str]:
-    """Yield what is asked, step by step while there is too little: all words, all but one, pairs of rare ones, any."""
-    without = tsquery(replace(query, clauses=()), all_words=True)
+def _steps(clauses: Sequence[Clause], terms: Sequence[str], weights: Sequence[float]) -> Iterator[str]:
+    """Yield what is asked, step by step while there is too little: all words; compounds also where their parts stand
+    apart; all words but one; pairs of rare ones; any of them.
+
+    Compounds first as one word: an index knows where no word stands, so each document with both parts is looked at.
+    """
     if not terms:
-        if without:
-            yield without
         return
     rarest = [terms[at] for at in sorted(range(len(terms)), key=lambda at: -weights[at])[:RAREST]]
-    wanted = [_all(terms)]
+    yield _all([clause_tsquery(_as_typed(clause)) for clause in clauses])
+    yield _all(terms)
     if len(terms) > 2:
-        wanted.append(_any([_all([*terms[:at], *terms[at + 1 :]]) for at in range(len(terms))]))
+        yield _any([_all([*terms[:at], *terms[at + 1 :]]) for at in range(len(terms))])
     if len(terms) > 3:
-        wanted.append(_any([_all(pair) for pair in combinations(rarest, 2)]))
+        yield _any([_all(pair) for pair in combinations(rarest, 2)])
     if len(terms) > 1:
-        wanted.append(_any(rarest))
-    for step in wanted:
-        yield f"{step} & {without}" if without else step
+        yield _any(rarest)
+
+
+def _as_typed(clause: Clause) -> Clause:
+    return tuple(each for each in clause if isinstance(each, Word) or not each.of_parts)
 
 
 def _all(terms: Sequence[str]) -> str:

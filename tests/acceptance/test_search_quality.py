@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 
 MODEL = os.environ.get("IBHELM_TEST_EMBEDDING_MODEL")
 
-NDCG = {"lexical": 0.5, "vector": 0.5, "hybrid": 0.6}
-RECALL = {"lexical": 0.5, "vector": 0.5, "hybrid": 0.6}
-NDCG_BY_KIND: dict[str, float] = {}
+NDCG = {"lexical": 0.86, "vector": 0.735, "hybrid": 0.915}
+RECALL = {"lexical": 0.89, "vector": 0.865, "hybrid": 0.96}
+NDCG_BY_KIND = {
+    "words": 0.93, "compounds": 0.94, "inflections": 0.93, "typos": 0.95, "umlauts": 0.96, "codes": 0.95,
+    "meaning": 0.58, "questions": 0.84, "names": 0.97, "english": 0.88, "filters": 0.93, "phrases": 0.97,
+    "long": 0.88, "filenames": 0.98,
+}  # fmt: skip
 """Of all lanes together."""
-MARGIN = 0.03
+MARGIN, MARGIN_OF_HALF = 0.04, 0.02
 """By so much all lanes together are better than the words alone, and than the meaning alone."""
 
 pytestmark = pytest.mark.timeout(1200)
@@ -73,7 +77,9 @@ def answers(office: Settings) -> Answers:
 def test_there_is_enough_to_measure(office: Settings) -> None:
     queries = search_quality.judged_queries(office)
     assert len({query.text for query in queries}) == len(queries) >= 200
-    assert all(count >= 15 for count in Counter(query.kind for query in queries).values())
+    kinds = Counter(query.kind for query in queries)
+    assert kinds.keys() == NDCG_BY_KIND.keys()
+    assert min(kinds.values()) >= 15
     halves = Counter(query.half for query in queries)
     assert min(halves.values()) >= 0.4 * len(queries)
     judged = {name for query in queries for name in query.grades}
@@ -103,7 +109,7 @@ def test_so_they_are_for_queries_by_which_nobody_tuned(answers: Answers) -> None
     ndcg = {
         lane: search_quality.average(search_quality.of_half(found, "check"), "ndcg") for lane, found in answers.items()
     }
-    assert ndcg["hybrid"] >= max(ndcg["lexical"], ndcg["vector"]) + MARGIN, ndcg
+    assert ndcg["hybrid"] >= max(ndcg["lexical"], ndcg["vector"]) + MARGIN_OF_HALF, ndcg
 
 
 @pytest.mark.skipif(MODEL is None, reason="IBHELM_TEST_EMBEDDING_MODEL names no model beside the light one")
