@@ -39,6 +39,17 @@ class Key:
         return {**found, "kid": self.name, "use": "sig", "alg": "RS256"}
 
 
+class SharedKey(Key):
+    """A secret that an issuer publishes by mistake: whoever knows it could sign."""
+
+    def __init__(self, name: str) -> None:
+        self.name, self.secret = name, b"a secret that stands where all can read it"
+
+    def published(self) -> Json:
+        found = base64.urlsafe_b64encode(self.secret).rstrip(b"=").decode()
+        return {"kty": "oct", "k": found, "kid": self.name, "alg": "HS256"}
+
+
 @dataclass
 class Provider:
     """The provider.
@@ -47,7 +58,7 @@ class Provider:
         claims: put over those of each ID token; a None takes one away.
         key: signs.
         published: what the provider says its keys are.
-        header: put over that of each ID token.
+        header: put over that of each ID token; likewise.
         algorithm: of the signatures.
         is_away: whether every answer is 503.
         asked: paths that were asked for.
@@ -124,12 +135,14 @@ class Provider:
             "name": "Petra Schmitz",
         }
         claims = {name: value for name, value in {**honest, **self.claims}.items() if value is not None}
-        header = {"kid": self.key.name, **self.header}
+        header = {name: value for name, value in {"kid": self.key.name, **self.header}.items() if value is not None}
         if self.algorithm == "none":
             return jwt.encode(claims, None, "none", header)
         if self.algorithm == "HS256":
             # By hand: PyJWT makes no token whose secret is a public key that all know.
-            return _hmac_token(claims, header, json.dumps(self.key.published()).encode())
+            published = self.published[0]
+            known = published.secret if isinstance(published, SharedKey) else json.dumps(published.published()).encode()
+            return _hmac_token(claims, header, known)
         return jwt.encode(claims, self.key.private, self.algorithm, header)
 
 

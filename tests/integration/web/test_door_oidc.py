@@ -11,7 +11,7 @@ import oidc_provider
 import pytest
 import requests
 import web_desk
-from oidc_provider import CLIENT_ID, CLIENT_SECRET, Key, Provider
+from oidc_provider import CLIENT_ID, CLIENT_SECRET, Key, Provider, SharedKey
 from pydantic import SecretStr
 from web_visitor import Visitor
 from webhook_sender import PATIENCE_SECONDS, wait_for
@@ -134,59 +134,91 @@ def test_the_one_account_is_no_way_around_the_issuer(web: web_desk.Gateway) -> N
 OTHER = Key("other")
 
 
-def lies() -> dict[str, Callable[[Provider], None]]:
-    """What an issuer, or somebody between, could say that must not be believed."""
-
-    def claiming(**claims: Any) -> Callable[[Provider], None]:
-        return lambda provider: provider.claims.update(claims)
-
-    def setting(**values: Any) -> Callable[[Provider], None]:
-        return lambda provider: [setattr(provider, name, value) for name, value in values.items()][:0]  # type: ignore[return-value]
-
-    def signed_by_another(provider: Provider) -> None:
-        provider.published = [OTHER]
-        provider.header = {"kid": OTHER.name}
-
-    return {
-        "a key that the issuer does not publish": setting(header={"kid": "unheard-of"}),
-        "the name of a key that is not the one that signed": signed_by_another,
-        "no signature": setting(algorithm="none"),
-        "the public key as a shared secret": setting(algorithm="HS256"),
-        "expired": claiming(exp=int(time.time()) - 120),
-        "not yet made": claiming(iat=int(time.time()) + 3600),
-        "not yet valid": claiming(nbf=int(time.time()) + 3600),
-        "without an end": claiming(exp=None),
-        "without a beginning": claiming(iat=None),
-        "of nobody": claiming(sub=None),
-        "another nonce": claiming(nonce="that of another attempt"),
-        "no nonce": claiming(nonce=None),
-        "for another client": claiming(aud="somebody else's page"),
-        "for nobody": claiming(aud=None),
-        "for us among others, asked by another": claiming(aud=[CLIENT_ID, "x"], azp="x"),
-        "of another issuer": claiming(iss="https://accounts.example"),
-        "of an issuer with a slash more": lambda provider: provider.claims.update(iss=provider.url + "/"),
-        "of no issuer": claiming(iss=None),
-        "an address that nobody verified": claiming(email_verified=False),
-        "an address of which nobody says whether it was verified": claiming(email_verified=None),
-        "another domain": claiming(email="petra@evil.example"),
-        "a domain that ends alike": claiming(email="petra@notbuero.example"),
-        "a domain that begins alike": claiming(email="petra@buero.example.evil.example"),
-        "an address with a domain in front": claiming(email='"petra@buero.example"@evil.example'),
-        "no address": claiming(email=None),
-        "an address that is none": claiming(email=["petra@buero.example"]),
-    }
+def client_of(provider: Provider, clock: Callable[[], float] = time.monotonic, domains: tuple[str, ...] = ()) -> Client:
+    allowed = frozenset(domains) or None
+    issuer = Issuer(url=provider.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, allowed_domains=allowed)
+    return Client(issuer, f"{ADDRESS}/login/callback", clock)
 
 
-@pytest.mark.parametrize("lie", lies())
-def test_a_lie_is_not_believed(web: web_desk.Gateway, provider: Provider, lie: str) -> None:
-    lies()[lie](provider)
+def person(client: Client) -> str:
+    """Go through the whole flow without a page around it."""
+    attempt = Attempt.new()
+    answer = requests.get(client.address(attempt), allow_redirects=False, timeout=PATIENCE_SECONDS)
+    return client.person(parse_qs(urlsplit(answer.headers["location"]).query)["code"][0], attempt)
+
+
+def claiming(**claims: Any) -> Callable[[Provider], None]:
+    return lambda provider: provider.claims.update(claims)
+
+
+def setting(**values: Any) -> Callable[[Provider], None]:
+    def lie(provider: Provider) -> None:
+        for name, value in values.items():
+            setattr(provider, name, value)
+
+    return lie
+
+
+NOW = int(time.time())
+NO_ADDRESS = "no verified address of an allowed domain"
+LIES: dict[str, tuple[Callable[[Provider], None], str]] = {
+    "a key that the issuer does not publish": (setting(header={"kid": "unheard-of"}), "does not publish"),
+    "the name of a key that is not the one that signed": (
+        setting(published=[OTHER], header={"kid": OTHER.name}),
+        "Signature verification failed",
+    ),
+    "no name of a key, and signed with another": (
+        setting(published=[OTHER], header={"kid": None}),
+        "Signature verification failed",
+    ),
+    "no signature": (setting(algorithm="none"), "believed"),
+    "the public key as a shared secret": (setting(algorithm="HS256"), "believed"),
+    "a secret that stands among the public keys": (
+        setting(algorithm="HS256", published=[SharedKey("shared")], header={"kid": "shared"}),
+        "alg",
+    ),
+    "expired": (claiming(exp=NOW - 120), "expired"),
+    "not yet made": (claiming(iat=NOW + 3600), "not yet valid"),
+    "not yet valid": (claiming(nbf=NOW + 3600), "not yet valid"),
+    "without an end": (claiming(exp=None), 'missing the "exp"'),
+    "without a beginning": (claiming(iat=None), 'missing the "iat"'),
+    "of nobody": (claiming(sub=None), 'missing the "sub"'),
+    "another nonce": (claiming(nonce="that of another attempt"), "of another attempt"),
+    "no nonce": (claiming(nonce=None), "of another attempt"),
+    "for another client": (claiming(aud="somebody else's page"), "Audience"),
+    "for nobody": (claiming(aud=None), 'missing the "aud"'),
+    "for us among others, asked by another": (claiming(aud=[CLIENT_ID, "x"], azp="x"), "another client"),
+    "of another issuer": (claiming(iss="https://accounts.example"), "issuer"),
+    "of an issuer with a slash more": (lambda provider: provider.claims.update(iss=provider.url + "/"), "issuer"),
+    "of no issuer": (claiming(iss=None), 'missing the "iss"'),
+    "an address that nobody verified": (claiming(email_verified=False), NO_ADDRESS),
+    "an address of which nobody says whether it was verified": (claiming(email_verified=None), NO_ADDRESS),
+    "another domain": (claiming(email="petra@evil.example"), NO_ADDRESS),
+    "a domain that ends alike": (claiming(email="petra@notbuero.example"), NO_ADDRESS),
+    "a domain that begins alike": (claiming(email="petra@buero.example.evil.example"), NO_ADDRESS),
+    "an address with a domain in front": (claiming(email='"petra@buero.example"@evil.example'), NO_ADDRESS),
+    "no address": (claiming(email=None), NO_ADDRESS),
+    "an address that is none": (claiming(email=["petra@buero.example"]), NO_ADDRESS),
+}
+"""What an issuer, or somebody between, could say that must not be believed, and why it is not."""
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lie_is_not_believed(provider: Provider, lie: str) -> None:
+    tell, reason = LIES[lie]
+    tell(provider)
+    with pytest.raises(PermanentError, match=reason):
+        person(client_of(provider, domains=("buero.example",)))
+
+
+def test_who_is_not_believed_is_told_so_and_the_log_says_why(web: web_desk.Gateway, provider: Provider) -> None:
+    LIES["expired"][0](provider)
     traveller = Traveller(web)
-    before = len(web.lines("sign_in_refused"))
     came = traveller.travel()
     assert came.status_code == 403
     assert "Die Anmeldung ist nicht angenommen worden." in came.text
     assert not traveller.is_in()
-    wait_for(lambda: len(web.lines("sign_in_refused")) > before)
+    wait_for(lambda: [line for line in web.lines("sign_in_refused") if "expired" in line["reason"]])
     provider.honest()
     assert traveller.travel().status_code == 303, "after the lie, the truth is not believed either"
 
@@ -230,18 +262,6 @@ def test_who_presses_cancel_at_the_issuer_is_told_so_and_may_try_again(web: web_
     came = traveller.get("/login/callback", params={"error": "access_denied", "state": state})
     assert came.status_code == 403
     assert traveller.travel().status_code == 303
-
-
-def client_of(provider: Provider, clock: Callable[[], float] = time.monotonic) -> Client:
-    issuer = Issuer(url=provider.url, client_id=CLIENT_ID, client_secret=CLIENT_SECRET, allowed_domains=None)
-    return Client(issuer, f"{ADDRESS}/login/callback", clock)
-
-
-def person(client: Client) -> str:
-    """Go through the whole flow without a page around it."""
-    attempt = Attempt.new()
-    answer = requests.get(client.address(attempt), allow_redirects=False, timeout=PATIENCE_SECONDS)
-    return client.person(parse_qs(urlsplit(answer.headers["location"]).query)["code"][0], attempt)
 
 
 def test_a_new_key_of_the_issuer_is_looked_up_but_not_each_time_somebody_sends_rubbish() -> None:

@@ -310,7 +310,7 @@ def test_a_store_that_dies_cuts_answers_off_and_is_told_of_until_it_is_back(
     settings: Settings, private_s3: EmbeddedS3, tmp_path: Path
 ) -> None:
     private = settings.model_copy(update={"s3_endpoint": private_s3.endpoint, "s3_bucket": private_s3.bucket})
-    with running(private, tmp_path) as gateway:
+    with running(private, tmp_path, WEB_PASSWORD="a password of this test") as gateway:
         content_hash, large = gateway.put(DATA), gateway.put(os.urandom(24 * 2**20))
         wait_for(lambda: _heartbeat(settings).get("problem", "not said yet") is None)
         assert gateway.get("/healthz").status == 200
