@@ -25,7 +25,7 @@ from ibhelm_pipelines.search.describing import LANES, describe
 from ibhelm_pipelines.search.facets import count_facets
 from ibhelm_pipelines.search.filters import resolve
 from ibhelm_pipelines.search.models import embedder_named
-from ibhelm_pipelines.search.query import Phrase, parse, tsquery
+from ibhelm_pipelines.search.query import Phrase, parse
 from ibhelm_pipelines.search.results import Results
 from ibhelm_pipelines.search.widening import Asked, widen
 
@@ -181,6 +181,7 @@ class _Search:
         vector, model = self._vector()
         values = {
             "steps": list(asked.steps) if "words" in self._lanes and asked.steps else None,
+            "excluded": asked.excluded,
             "terms": list(asked.terms),
             "weights": list(asked.weights),
             "parts": list(asked.parts) if "names" in self._lanes and asked.parts else None,
@@ -214,16 +215,18 @@ class _Search:
 
     def _counted(self, asked: Asked, ranked: list[Any], newest: int) -> list[int]:
         """Return what is counted: all that have all words, and what is shown beside them."""
-        if self._resolved.is_impossible:
-            return []
+        shown = [row.document_id for row in ranked]
+        if self._resolved.is_impossible or (self._query.plain.strip() and not asked.steps):
+            return shown  # without a word that anybody wrote, `all with all words` would be all
         values = {
-            "all_words": tsquery(asked.query, all_words=True),
+            "all_words": asked.steps[0] if asked.steps else None,
+            "excluded": asked.excluded,
             "filters": Jsonb(self._resolved.conditions),
             "newest": newest,
             "limit": COUNTED + 1,
         }
         [(matches,)] = self._connection.execute(self._sql["matches"], values).fetchall()
-        return list(dict.fromkeys([*(row.document_id for row in ranked), *matches]))
+        return list(dict.fromkeys([*shown, *matches]))
 
 
 def _clean(text: str) -> str:

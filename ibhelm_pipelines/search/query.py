@@ -65,9 +65,14 @@ class Word:
 
 @dataclass(frozen=True)
 class Phrase:
-    """Words that follow each other."""
+    """Words that follow each other.
+
+    Attributes:
+        of_parts: they are the parts of a compound that was typed as one word.
+    """
 
     words: tuple[Word, ...]
+    of_parts: bool = False
 
 
 Alternative = Word | Phrase
@@ -249,7 +254,7 @@ def _of_word(token: Token, text: str) -> Clause:
     found: list[Alternative] = [_word(token, text)]
     for half, other in halves(text[token.start : token.end]):
         first, last = Word(half, (stem(half),), half), Word(other, (stem(other),), other)
-        found += [Phrase((first, last)), Phrase((last, first)), Phrase((last, _ANY, first))]
+        found += [Phrase(words, of_parts=True) for words in ((first, last), (last, first), (last, _ANY, first))]
     return tuple(found)
 
 

@@ -19,7 +19,7 @@ from ibhelm_pipelines.search.query import Phrase, Word, clause_tsquery, operand_
 from ibhelm_pipelines.search.synonyms import synonyms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.search.query import Alternative, Clause, Query
@@ -73,14 +73,11 @@ def widen(connection: Connection, query: Query) -> Asked:
     wide = replace(query, clauses=clauses)
     terms = tuple(map(clause_tsquery, clauses))
     weights = tuple(map(widening.weight, clauses))
-    written = {
-        term: weight
-        for term, weight, clause in zip(terms, weights, clauses, strict=True)
-        if widening.is_written(clause)
-    }
+    written = [at for at, clause in enumerate(clauses) if widening.is_written(clause)]
     return Asked(
         query=wide,
-        steps=tuple(_steps(written, wide)),
+        steps=tuple(dict.fromkeys(_steps([clauses[at] for at in written], [weights[at] for at in written]))),
+        excluded=" | ".join(map(operand_tsquery, query.excluded)) or None,
         terms=terms,
         weights=weights,
         parts=widening.parts(),
@@ -162,14 +159,15 @@ class _Widening:
         return [other for ratio, _, other in sorted(alike, reverse=True) if ratio >= MIN_LIKENESS][:LIKE_WORDS]
 
 
-def _steps(clauses: Sequence[Clause], terms: Sequence[str], weights: Sequence[float]) -> Iterator[str]:
-    """Yield what is asked, step by step while there is too little: all words; compounds also where their parts stand
-    apart; all words but one; pairs of rare ones; any of them.
+def _steps(clauses: Sequence[Clause], weights: Sequence[float]) -> Iterator[str]:
+    """Yield what is asked, step by step while there is too little.
 
-    Compounds first as one word: an index knows where no word stands, so each document with both parts is looked at.
+    All words; compounds also where their parts stand apart (not at once: an index knows where no word stands, so each
+    document with both parts is looked at); all words but one; pairs of rare ones; any of them.
     """
-    if not terms:
+    if not clauses:
         return
+    terms = list(map(clause_tsquery, clauses))
     rarest = [terms[at] for at in sorted(range(len(terms)), key=lambda at: -weights[at])[:RAREST]]
     yield _all([clause_tsquery(_as_typed(clause)) for clause in clauses])
     yield _all(terms)

@@ -48,10 +48,31 @@ create function search.parts(list jsonb) returns text[] language sql immutable s
     select coalesce(array_agg('%' || regexp_replace(value, '([\\%_])', '\\\1', 'g') || '%'), '{}') from jsonb_array_elements_text(list) as value
 $$;
 
+-- The newest documents that match a query, as SQL. The index knows which words a document has and not where they stand: where it matters (phrases), the newest of those
+-- that have the words are looked at, `looked_at` of them at most, or a phrase of two frequent words would read half of all documents.
+create function search.newest_matching(query tsquery, excluded tsquery, condition text, most integer, looked_at integer) returns text language plpgsql immutable
+    set search_path = public as $$
+declare
+    phrase constant text := '<(-|\d+)>';
+    wanted constant tsquery := case when excluded is null then query else query && !!excluded end;
+    has_words tsquery := regexp_replace(query::text, phrase, '&', 'g')::tsquery;
+begin
+    if wanted::text !~ phrase then
+        return format('select d.id from search.documents d where d.words @@ %L::tsquery and %s order by d.occurred_at desc, d.id desc limit %s', wanted, condition, most);
+    end if;
+    if excluded::text !~ phrase then
+        has_words := has_words && !!excluded;
+    end if;
+    return format($sql$
+        select c.id
+        from (select d.id, d.words from search.documents d where d.words @@ %L::tsquery and %s order by d.occurred_at desc, d.id desc limit %s) as c
+        where c.words @@ %L::tsquery limit %s
+    $sql$, has_words, condition, looked_at, wanted, most);
+end $$;
+
 -- Documents by their words. `steps` are queries that ask for less and less; the next one is asked only while there are fewer than `enough` documents.
--- Of each the newest are ranked: by how much each term says (`weights`), in how important a place it stands, and how close together they are. `coverage` is the
--- share of the weights of all terms that the document has.
-create function search.by_words(steps tsquery[], terms tsquery[], weights real[], condition text, enough integer)
+-- Of each the newest are ranked: by how much each term says (`weights`), in how important a place it stands, and how close together they are.
+create function search.by_words(steps tsquery[], excluded tsquery, terms tsquery[], weights real[], condition text, enough integer)
     returns table (document_id bigint, score real, coverage real) language plpgsql stable set search_path = public set work_mem = '64MB' as $$
 #variable_conflict use_column
 declare
@@ -61,13 +82,9 @@ declare
     more bigint[];
 begin
     foreach step in array steps loop
-        execute format($sql$
-            select array_agg(id) from (
-                (select d.id from search.documents d where d.title_words @@ %1$L::tsquery and %2$s order by d.occurred_at desc, d.id desc limit 1000)
-                union
-                (select d.id from search.documents d where d.words @@ %1$L::tsquery and %2$s order by d.occurred_at desc, d.id desc limit 1500)
-            ) as f
-        $sql$, step, condition) into more;
+        execute format('select array_agg(id) from ((select d.id from search.documents d where d.title_words @@ %L::tsquery and %s
+                                                    order by d.occurred_at desc, d.id desc limit 1000) union (%s)) as f',
+                       step, condition, search.newest_matching(step, excluded, condition, 1500, 4000)) into more;
         more := coalesce(more, '{}');
         return query
             select c.id,
@@ -147,7 +164,7 @@ end $$;
 -- has but a part of the words counts for the square of that part, for else what has one word of a question pushes out what means the answer. Measured:
 -- docs/search-quality.md.
 create function search.hits(
-    steps tsquery[], terms tsquery[], weights real[], parts text[], typed text, vector halfvec, model smallint, filters jsonb, newest bigint,
+    steps tsquery[], excluded tsquery, terms tsquery[], weights real[], parts text[], typed text, vector halfvec, model smallint, filters jsonb, newest bigint,
     words_weight real default 1, names_weight real default 0.5, vectors_weight real default 0.5, rank_constant real default 6, enough integer default 60, exact_below integer default 20000,
     most_chunks integer default 200)
     returns table (document_id bigint, score double precision, words_rank bigint, names_rank bigint, vectors_rank bigint, ordinal integer)
@@ -157,14 +174,15 @@ declare
     condition constant text := search.condition(filters, newest);
 begin
     if steps is null and parts is null and vector is null then
-        return query execute format('select d.id, 0::float8, null::bigint, null::bigint, null::bigint, null::integer from search.documents d where %s
-                                     order by d.occurred_at desc, d.id desc limit 1000', condition);
+        return query execute format('select d.id, 0::float8, null::bigint, null::bigint, null::bigint, null::integer from search.documents d where %s and %s
+                                     order by d.occurred_at desc, d.id desc limit 1000',
+                                    condition, case when excluded is null then 'true' else format('not d.words @@ %L::tsquery', excluded) end);
         return;
     end if;
     return query
         with w as (
             select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place, f.coverage
-            from search.by_words(steps, terms, weights, condition, enough) as f where steps is not null
+            from search.by_words(steps, excluded, terms, weights, condition, enough) as f where steps is not null
         ), n as (
             select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place
             from search.by_names(parts, typed, condition) as f where parts is not null
@@ -177,19 +195,25 @@ begin
                    + coalesce(vectors_weight / (rank_constant + v.place), 0),
                w.place, n.place, v.place, v.ordinal
         from w full join n using (document_id) full join v using (document_id)
+        where excluded is null or not exists (select from search.documents d where d.id = document_id and d.words @@ excluded)
         order by 2 desc, 1 desc
         limit 1000;
 end $$;
 comment on function search.hits is 'What a search finds, best first: by words, by parts of names, by meaning, joined by their ranks';
 
 -- Which documents meet a query and the conditions: up to a limit, for how many there are and for facets. Without a query those that meet the conditions.
-create function search.matches(query tsquery, filters jsonb, newest bigint, most integer) returns bigint[] language plpgsql stable
+create function search.matches(query tsquery, excluded tsquery, filters jsonb, newest bigint, most integer) returns bigint[] language plpgsql stable
     set search_path = public set work_mem = '64MB' as $$
 declare
+    condition text := search.condition(filters, newest);
     found bigint[];
 begin
-    execute format('select array_agg(id) from (select d.id from search.documents d where %s and %s limit %s) as f',
-                   case when query is null then 'true' else format('d.words @@ %L::tsquery', query) end, search.condition(filters, newest), most) into found;
+    if query is null then
+        condition := condition || case when excluded is null then '' else format(' and not d.words @@ %L::tsquery', excluded) end;
+        execute format('select array_agg(id) from (select d.id from search.documents d where %s limit %s) as f', condition, most) into found;
+    else
+        execute format('select array_agg(id) from (%s) as f', search.newest_matching(query, excluded, condition, most, 2 * most)) into found;
+    end if;
     return coalesce(found, '{}');
 end $$;
 

@@ -25,12 +25,12 @@ select id, name, version, dimensions from search.models where state = 'serving'
 
 -- name: hits
 select document_id, score, words_rank, names_rank, vectors_rank, ordinal
-from search.hits(%(steps)s::text[]::tsquery[], %(terms)s::text[]::tsquery[], %(weights)s::real[], %(parts)s::text[], %(typed)s, %(vector)s::halfvec,
+from search.hits(%(steps)s::text[]::tsquery[], %(excluded)s::text::tsquery, %(terms)s::text[]::tsquery[], %(weights)s::real[], %(parts)s::text[], %(typed)s, %(vector)s::halfvec,
                  %(model)s::smallint, %(filters)s, %(newest)s)
 
 -- name: matches
 -- All documents with all words, up to a limit.
-select search.matches(%(all_words)s::text::tsquery, %(filters)s, %(newest)s, %(limit)s)
+select search.matches(%(all_words)s::text::tsquery, %(excluded)s::text::tsquery, %(filters)s, %(newest)s, %(limit)s)
 
 -- name: newest_document
 select coalesce(max(id), 0) from search.documents

@@ -95,6 +95,9 @@ def test_phrases_minus_and_or(finder: Finder) -> None:
     assert titles(finder.search("Abluft -Küche")) == names(PUMP)
     assert set(titles(finder.search("Küche OR Heizungspumpe"))) == set(names(FAN, PUMP))
     assert titles(finder.search('"Abluft der Küche"')) == names(FAN)
+    assert titles(finder.search('Abluft -"der Küche"')) == names(PUMP)
+    assert names(FAN)[0] not in titles(finder.search("-Küche"))
+    assert titles(finder.search("RL-400 -Küche")) == []
 
 
 def test_filters_narrow_and_name_what_there_is_not(finder: Finder) -> None:
