@@ -386,10 +386,12 @@ EMBEDDING_QUESTIONS = (
         name="texts_without_vectors",
         asset="embeddings",
         about="Every text that is a day old can be found by its meaning",
-        problem="{missing} texts can be found by their words only, some for more than a day. Model {model}: {sentence}.",
+        problem="{missing} texts can be found by their words only, some for more than a day. Model {model}:"
+        " {sentence}.",
         next_step="If that is too long: a machine with a GPU and a model of sentence-transformers, or more processes"
         " (a backfill of the asset `embeddings`). If none came in the last hour, see the last runs of the job `embed`.",
         severity="warning",
+        slow=True,
     ),
     Question(
         name="embedding_model_not_serving",
@@ -399,6 +401,7 @@ EMBEDDING_QUESTIONS = (
         next_step="It takes over when it has looked at every text. A backfill of the asset `embeddings` takes all there"
         " is of the machine; or set IBHELM_EMBEDDING_MODEL back.",
         severity="warning",
+        slow=True,
     ),
     Question(
         name="embedding_problem",

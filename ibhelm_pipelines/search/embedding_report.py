@@ -35,7 +35,8 @@ class Pace:
         hours = texts / self.texts_per_second / 3600
         if hours >= 1:
             return f", about {hours:,.0f} hours at this pace"
-        return f", about {max(hours * 60, 1):.0f} minutes at this pace"
+        minutes = hours * 60
+        return f", about {minutes:.0f} minutes at this pace" if minutes >= 1.5 else ", about a minute at this pace"
 
 
 @dataclass(kw_only=True)

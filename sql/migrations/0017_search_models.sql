@@ -25,8 +25,8 @@ alter table search.models add check ((state = 'retired') = (retired_at is not nu
 comment on column search.models.name is 'As IBHELM_EMBEDDING_MODEL names it';
 comment on column search.models.version is 'Of the weights, and after a slash that of search/chunking.py: vectors of another one cannot be compared';
 
--- Its index is there from the beginning and grows with the rows. Building it afterwards is two to three times as fast, but locks out whoever deletes a document meanwhile
--- (drop_chunks below), for half an hour; and computing the vectors takes longer than either.
+-- Its index is there from the beginning and grows with the rows, 300 of them in a second of a core. Building it afterwards is ten times as fast (docs/search.md says how),
+-- but locks out whoever deletes a document meanwhile (drop_chunks below); and without a GPU computing the vectors takes longer than either.
 create function search.create_partition(model smallint, dimensions integer) returns void language plpgsql set search_path = '' as $$
 begin
     execute format('create table search.%I partition of search.chunks (check (public.vector_dims(embedding) = %s)) for values in (%s)', 'chunks_' || model, dimensions, model);
@@ -141,7 +141,8 @@ select id, name, version, state, created_at, texts, missing, waiting_since, chun
        || case when missing = 0 then '' else ', ' || to_char(missing, 'FM999,999,990') || ' left' || case
               when coalesce(texts_per_hour, 0) = 0 then ', none in the last hour'
               when missing / texts_per_hour >= 1 then ', about ' || to_char(round(missing / texts_per_hour), 'FM999,999,990') || ' hours at this pace'
-              else ', about ' || ceil(60 * missing / texts_per_hour) || ' minutes at this pace' end end as sentence
+              when 60 * missing / texts_per_hour < 1.5 then ', about a minute at this pace'
+              else ', about ' || round(60 * missing / texts_per_hour) || ' minutes at this pace' end end as sentence
 from paced;
 comment on view search.embedding_progress is 'How far each model is that serves or is being built, and how long the rest will take';
 comment on column search.embedding_progress.missing is 'Texts that nobody has looked at with this model';

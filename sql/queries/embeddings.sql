@@ -13,11 +13,14 @@ select search.drop_retired_models();
 -- name: lock_models
 select pg_advisory_xact_lock(hashtextextended('ibhelm models', 0));
 
--- name: is_missing
--- Failed ones count as done here: a text that no model can read must not keep an old model for ever.
+-- name: is_incomplete
+-- Failed ones count as done here: a text that no model can read must not keep an old model for ever. Without its index (docs/search.md) every search would read all vectors.
 select exists (
     select from search.documents d
-    where d.text_key is not null and not exists (select from search.embedded_texts e where e.model_id = %(model)s and e.text_key = d.text_key));
+    where d.text_key is not null and not exists (select from search.embedded_texts e where e.model_id = %(model)s and e.text_key = d.text_key))
+or not exists (
+    select from pg_index i join pg_class c on c.oid = i.indexrelid join pg_am a on a.oid = c.relam
+    where i.indrelid = to_regclass('search.chunks_' || %(model)s) and i.indisvalid and a.amname = 'hnsw');
 
 -- name: retire_serving
 update search.models set state = 'retired', retired_at = now()

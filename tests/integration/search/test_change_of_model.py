@@ -97,6 +97,17 @@ def test_a_setting_that_is_taken_back_leaves_the_old_model_serving(office: Setti
     assert told(database_url) == [("old", "retired", 6), ("new", "serving", 6)]
 
 
+def test_a_model_without_its_index_does_not_serve(office: Settings, database_url: str, owner_database_url: str) -> None:
+    """An owner may drop it to fill a model faster; until it is there again every search would read all vectors."""
+    embed(named(office, "new"), seconds=0, load=LOAD)
+    [(index,)] = ask(owner_database_url, "select indexdef from pg_indexes where indexname = 'chunks_2_vectors'")
+    ask(owner_database_url, "drop index search.chunks_2_vectors")
+    assert not embed(named(office, "new"), load=LOAD).is_serving
+    assert told(database_url) == [("old", "serving", 6), ("new", "building", 6)]
+    ask(owner_database_url, index)
+    assert embed(named(office, "new"), load=LOAD).is_serving
+
+
 def test_a_text_that_the_new_model_cannot_read_does_not_keep_the_old_one_for_ever(
     office: Settings, database_url: str
 ) -> None:
