@@ -264,15 +264,15 @@ class _Indexer:
         wanted = [document["item_id"] for document in documents]
         with self._connection.transaction():
             self._connection.execute(self._sql["lock_writing"])
-            held = [number for (number,) in self._connection.execute(self._sql[f"hold_{kind}s"], {"ids": wanted})]
+            held = {number for (number,) in self._connection.execute(self._sql[f"hold_{kind}s"], {"ids": wanted})}
             self._connection.execute(self._sql["create_fresh"])
             self._connection.execute(self._sql["create_counted"])
             with self._connection.cursor() as cursor, cursor.copy(self._sql["copy_fresh"]) as copy:
                 for document in documents:
                     copy.write_row([document[name] for name in composing.COLUMNS])
-            self._connection.execute(self._sql["hold_documents"], {"kind": kind})
-            [(current, changed)] = self._run("write", kind, {"kind": kind, "ids": held}).fetchall()
-            self._connection.execute(self._sql["forget_failures"], {"kind": kind, "ids": held})
+            held -= {number for (number,) in self._connection.execute(self._sql["hold_documents"], {"kind": kind})}
+            [(current, changed)] = self._run("write", kind, {"kind": kind, "ids": list(held)}).fetchall()
+            self._connection.execute(self._sql["forget_failures"], {"kind": kind, "ids": list(held)})
             self._count()
         self._report.waiting += len(wanted) - current
         self._report.changed += changed

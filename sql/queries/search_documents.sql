@@ -191,9 +191,12 @@ true
 select item_id from found_items where is_dead order by item_id
 
 -- name: drop_dead
--- Those that are still dead.
-delete from search.documents d
-where d.kind = %(kind)s and d.item_id = any(%(ids)s) and not exists (select from ({source}) as s where s.item_id = d.item_id)
+-- Those that are still dead, and that nobody else is deleting.
+with held as materialized (
+    select id from search.documents where kind = %(kind)s and item_id = any(%(ids)s) order by id for update skip locked
+)
+delete from search.documents d using held h
+where d.id = h.id and not exists (select from ({source}) as s where s.item_id = d.item_id)
 
 -- name: drop_dead_failures
 delete from ops.failed_documents x where x.kind = %(kind)s and not exists (select from ({source}) as s where s.item_id = x.item_id)
@@ -242,8 +245,13 @@ create temp table fresh (
 copy fresh from stdin
 
 -- name: hold_documents
--- Nobody deletes them between the reading of their old words and the writing of the new ones.
-select id from search.documents where kind = %(kind)s and item_id in (select item_id from fresh) order by id for update
+-- Nobody deletes them between the reading of their old words and the writing of the new ones. Returns those that somebody is deleting now: to wait for whoever may
+-- wait for what we hold would be a deadlock.
+with held as materialized (
+    select id from search.documents where kind = %(kind)s and item_id in (select item_id from fresh) order by id for update skip locked
+)
+select d.item_id from search.documents d
+where d.kind = %(kind)s and d.item_id in (select item_id from fresh) and not exists (select from held h where h.id = d.id)
 
 -- name: write
 -- Those that are still made of what was read, where that is not what stands there; and the frequencies of what came and went with it.

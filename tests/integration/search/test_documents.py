@@ -276,6 +276,18 @@ def test_what_is_deleted_between_reading_and_writing_gets_no_document(
     assert ("file", new) in desk.items()
 
 
+def test_nobody_waits_for_whoever_is_deleting(desk: DocumentsDesk, things: Things, settings: Settings) -> None:
+    desk.run("update emails set body_text = body_text || ' Neu.'")
+    desk.run("update email_comments set body = 'Anders'")
+    with psycopg.connect(settings.require_database_url()) as somebody:
+        somebody.execute("update conversations set state = 'trashed'")
+        report = desk.index()
+        assert (report.waiting, report.changed) == (3, 0)
+    desk.index()
+    assert {kind for kind, _ in desk.items()} == {"file", "task", "task_comment"}
+    desk.assert_counts_are_exact()
+
+
 def test_a_text_is_kept_up_to_its_bound(desk: DocumentsDesk) -> None:
     long = desk.file("Lang.txt", text="Wort " * (BODY_CHARACTERS // 5) + "Ende")
     desk.index()
