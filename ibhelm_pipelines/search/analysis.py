@@ -20,10 +20,10 @@ from typing import Literal, NamedTuple
 
 from ibhelm_pipelines.search.compounds import parts, split
 from ibhelm_pipelines.search.folds import as_written, folded
-from ibhelm_pipelines.search.stems import MAX_LEXEME_CHARS, number_lexemes, stem
+from ibhelm_pipelines.search.stems import MAX_LEXEME_CHARS, number_lexemes, phone_number, stem
 from ibhelm_pipelines.search.stop_words import STOP_WORDS
 
-VERSION = "3"
+VERSION = "4"
 Weight = Literal["A", "B", "C", "D"]
 
 MAX_POSITION = 16383
@@ -63,6 +63,8 @@ _CAMEL = re.compile(
 )
 _GAPS = frozenset({"", " ", "  ", "\u00a0", "\u202f", "_", ".", ". ", ": ", ":"})
 """What may stand inside of DN 50."""
+_PHONE_GAPS = frozenset({" ", "/", " / ", "-", " - ", "\u00a0", " (", "(", ") ", ")", "/-"})
+_MAX_PHONE_RUNS = 6
 
 
 class Token(NamedTuple):
@@ -107,6 +109,7 @@ class _Run(NamedTuple):
         words: for suggestions.
         leads: which prefix it ends with; `number`, that it begins with, makes one thing of it.
         trailing_number: that it ends with; `unit`, which it is, makes one thing of it.
+        is_digits: whether it is a part of a phone number, maybe.
     """
 
     tokens: tuple[Token, ...]
@@ -116,6 +119,7 @@ class _Run(NamedTuple):
     number: str
     trailing_number: str
     unit: str
+    is_digits: bool
 
 
 def tokens(text: str) -> Iterator[Token]:
@@ -221,7 +225,32 @@ def _neighbours(pieces: list[str], runs: list[_Run]) -> dict[int, tuple[Token, .
             continue
         found[at - 1] = (*first[:-1], _with(first[-1], pair, whole))
         found[at] = (_with(second[0], pair, whole), *(_with(each, whole) for each in second[1:]))
+    _phones(pieces, runs, found)
     return found
+
+
+def _phones(pieces: list[str], runs: list[_Run], found: dict[int, tuple[Token, ...]]) -> None:
+    """Put its lexeme to the words of a phone number, however it is written."""
+    last = -1
+    for at in [number for number, run in enumerate(runs) if run.is_digits]:
+        is_international = pieces[2 * at].endswith("+")
+        if at <= last or not (is_international or runs[at].number.startswith("0")):
+            continue
+        last = at
+        while (
+            last + 1 < len(runs)
+            and runs[last + 1].is_digits
+            and pieces[2 * last + 2] in _PHONE_GAPS
+            and last - at < _MAX_PHONE_RUNS
+        ):
+            last += 1
+        group = [found.get(number, runs[number].tokens) for number in range(at, last + 1)]
+        digits = "".join(token.word for each in group for token in each)
+        phone = phone_number(digits, is_international=is_international)
+        if phone:
+            found.update(
+                (at + number, tuple([_with(token, phone) for token in each])) for number, each in enumerate(group)
+            )
 
 
 def _with(token: Token, *joined: str) -> Token:
@@ -234,7 +263,7 @@ def _run(text: str) -> _Run:
     for glued in _glued(text):
         found += _joined(glued)
     if not found:
-        return _Run((), (), (), "", "", "", "")
+        return _Run((), (), (), "", "", "", "", is_digits=False)
     head, tail = found[0], found[-1]
     unit = folded(head.word)
     return _Run(
@@ -245,6 +274,7 @@ def _run(text: str) -> _Run:
         number=head.lexemes[0] if _is_number(head) else "",
         trailing_number=tail.lexemes[0] if _is_number(tail) else "",
         unit=unit if len(found) == 1 and unit in UNITS else "",
+        is_digits=all(token.word.isdecimal() for token in found),
     )
 
 

@@ -37,8 +37,8 @@ zirkulation zuluft zuschlag zutritts zähler übergabe
 """
 """What the office's compounds begin or end with, and the dictionary has in few words or none."""
 _WHOLE = """
-abteilung buchstabe fahrzeug gegenstand ligatur literatur mittwoch nachricht restart temperatur transport unterlage
-werkzeug widerstand übergang
+abteilung bestellen buchstabe donnerstag dramatisch fahrzeug gegenstand klimatisch ligatur literatur mittwoch nachricht
+restart schematisch temperatur thematisch transport unterlage vereinbart vereinbaren werkzeug widerstand übergang
 """
 """Not compounds, though they look so; but parts of them."""
 _ENDINGS = ("", "em", "n", "en", "s", "es", "e", "er", "ern", "ns", "nen")

@@ -16,6 +16,8 @@ MAX_LEXEME_CHARS = 100
 """Of a word or number; no real one is longer. Postgres takes 2,046 bytes."""
 
 _DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})|(\d\d)\.(\d\d)\.(\d\d)|((?:19|20)\d\d)(\d\d)(\d\d)")
+_ENGLISH_PLURAL = re.compile(r"(?<=..[pwy])s$")
+"""Which the German stemmer leaves: pumps, screws, relays."""
 _AGENT_ENDINGS = ("er", "ern", "ers")
 _STEMMER = snowballstemmer.stemmer("german")
 
@@ -28,7 +30,7 @@ def stem(word: str) -> str:
         last = (split(plain) or (plain,))[-1]
         if name := agent(last):
             return plain[: -len(last)] + name
-    return str(_STEMMER.stemWord(plain))
+    return _ENGLISH_PLURAL.sub("", str(_STEMMER.stemWord(plain)))
 
 
 def number_lexemes(text: str) -> tuple[str, ...]:
@@ -46,6 +48,14 @@ def number_lexemes(text: str) -> tuple[str, ...]:
     written = text.replace(",", ".")
     is_grouped = marks and groups[0][0] != "0" and len(groups[0]) < 4 and all(len(each) == 3 for each in groups[1:])
     return (written, "".join(groups)) if is_grouped else (written,)
+
+
+def phone_number(digits: str, *, is_international: bool) -> str:
+    """The lexeme of a phone number: +49 (0)30 123456, 0049 30 123456 and 030 123456 are one; empty where it is none."""
+    if is_international or digits.startswith("00"):
+        country = digits.removeprefix("00")
+        digits = "0" + country[2:].lstrip("0") if country.startswith("49") else "00" + country
+    return digits if digits.startswith("0") and 8 <= len(digits) <= 16 else ""
 
 
 def _day(match: re.Match[str]) -> str:

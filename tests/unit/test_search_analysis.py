@@ -44,6 +44,7 @@ def _wholes(text: str) -> list[str]:
         ["Zähler", "Zählern", "Zaehlers", "Zahler"],
         ["Wärmemengenzähler", "Wärmemengenzählern", "WAERMEMENGENZAEHLER"],
         ["Profil", "Proﬁl"],
+        ["pump", "Pumps"],
     ],
 )  # fmt: skip
 def test_every_spelling_of_a_word_is_one_lexeme(spellings: list[str]) -> None:
@@ -80,6 +81,9 @@ def test_ae_oe_and_ue_that_are_no_umlauts_are_found_by_themselves(word: str) -> 
         ("DIN 276", "din276"),
         *[(text, "2025-12-24") for text in ("24.12.2025", "24.12.25", "2025-12-24", "20251224")],
         *[(text, "1234.56") for text in ("1.234,56 €", "1234,56", "1,234.56", "1234.56")],
+        *[(text, "030123456") for text in ("030 123456", "030/123456", "030-123456", "+49 30 123456")],
+        *[(text, "030123456") for text in ("+49 (0)30 12 34 56", "Tel.: +49(30)123456, Fax 1")],
+        *[(text, "030123456") for text in ("0049 30 1234-56", "030123456", "(030) 123 456")],
         ("1.234", "1234"), ("450 m²", "450m2"),
     ],
 )  # fmt: skip

@@ -36,6 +36,7 @@ Heizung Leitung Widerstand Gegenstand Unterlagen Unterricht Nachricht Übersicht
 Konstruktionen Versionen Beschreibung Kommunikation Buchstaben Information Protokoll Parameter Gesellschaft Wirtschaft
 Gemeinschaft Dringlichkeit Sicherheit Ingenieur Hersteller Mitteilung Speicher Abteilung Bestellung Estrich Sanitär
 Kontrolle Element Termine Kalender Generates Starting Questions Workspace Definition Verwaltung Bauer Zähler Klappe
+vereinbart bestellen klimatische
 """
 
 

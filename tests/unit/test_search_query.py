@@ -103,9 +103,9 @@ def test_a_compound_is_found_by_its_parts_side_by_side() -> None:
     pair = Word("rauch", ("rauch",), "rauch"), Word("melder", ("meld",), "melder")
     assert clause == (
         Word("Rauchmelder", ("rauchmeld",), "rauchmelder"),
-        Phrase(pair),
-        Phrase(pair[::-1]),
-        Phrase((pair[1], Word("", ()), pair[0])),
+        Phrase(pair, of_parts=True),
+        Phrase(pair[::-1], of_parts=True),
+        Phrase((pair[1], Word("", ()), pair[0]), of_parts=True),
     )
 
 
