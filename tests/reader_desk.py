@@ -72,7 +72,7 @@ ATTACKS = (
     "select * from pg_user_mappings, pg_hba_file_rules",
     "select * from ops.raw_records",
     "select * from search.documents",
-    "select search.matches(null, '{}', 0, 1)",
+    "select search.matches(null, null, '{}', 0, 1)",
     "select * from pg_statistic",
     "set role ibhelm_pipeline",
     "set role ibhelm_owner",

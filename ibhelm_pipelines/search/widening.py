@@ -167,10 +167,10 @@ def _steps(clauses: Sequence[Clause], weights: Sequence[float]) -> Iterator[str]
     """
     if not clauses:
         return
-    terms = list(map(clause_tsquery, clauses))
+    terms = [clause_tsquery(_as_typed(clause)) for clause in clauses]
     rarest = [terms[at] for at in sorted(range(len(terms)), key=lambda at: -weights[at])[:RAREST]]
-    yield _all([clause_tsquery(_as_typed(clause)) for clause in clauses])
     yield _all(terms)
+    yield _all(list(map(clause_tsquery, clauses)))
     if len(terms) > 2:
         yield _any([_all([*terms[:at], *terms[at + 1 :]]) for at in range(len(terms))])
     if len(terms) > 3:

@@ -30,7 +30,7 @@ create table search.documents (
     digest uuid not null,
     indexed_at timestamptz not null default now(),
     unique (kind, item_id)
-);
+) with (toast_tuple_target = 256);  -- what is long stands apart: rows that are only counted or sorted are narrow, and all of them stay in memory
 create index documents_words on search.documents using gin (words) with (fastupdate = off);
 create index documents_names on search.documents using gin (names gin_trgm_ops);
 create index documents_facets on search.documents using gin (project_ids, company_ids, cost_groups, location_ids, person_ids);
