@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.request
@@ -21,6 +20,7 @@ import psutil
 import psycopg
 import pymupdf
 import pytest
+from conftest import servers_folder
 from dotenv import dotenv_values
 from nas_tree import Nas
 
@@ -39,9 +39,8 @@ _MATERIALIZATIONS = """query ($asset: [String!]!) { assetNodeOrError(assetKey: {
 class Office:
     """A running stack on a share of its own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.state = folder / "state"
-        self.root = folder / "nas"
+    def __init__(self, state: Path, root: Path) -> None:
+        self.state, self.root = state, root
         self.env = {
             **os.environ,
             "IBHELM_STATE_DIR": str(self.state),
@@ -101,20 +100,18 @@ class Office:
 
 
 @pytest.fixture(scope="module")
-def office() -> Iterator[Office]:
-    folder = Path(tempfile.mkdtemp(prefix="ibhelm-live-"))
-    folder.chmod(0o711)
-    running = Office(folder)
-    generate_office(running.root, files=60, projects=4, seed=7)
-    try:
-        up = running.ibhelm("up", "--detach")
-        assert up.returncode == 0, up.stderr
-        scan = running.ibhelm("scan")
-        assert scan.returncode == 0, scan.stdout + scan.stderr
-        yield running
-    finally:
-        running.ibhelm("down")
-        shutil.rmtree(folder)
+def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
+    with servers_folder("ibhelm-live-") as folder:
+        running = Office(folder / "state", tmp_path_factory.mktemp("share") / "nas")
+        generate_office(running.root, files=60, projects=4, seed=7)
+        try:
+            up = running.ibhelm("up", "--detach")
+            assert up.returncode == 0, up.stderr
+            scan = running.ibhelm("scan")
+            assert scan.returncode == 0, scan.stdout + scan.stderr
+            yield running
+        finally:
+            running.ibhelm("down")
 
 
 def _save_pdf(path: Path, words: str) -> None:
@@ -264,10 +261,10 @@ def test_a_flood_of_a_hundred_thousand_files_is_bounded_and_ends_exactly_like_th
 
 
 @pytest.mark.soak
-def test_a_disturbed_office_under_kills_ends_exactly_like_its_disk(shared_corpus: Path) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="ibhelm-live-soak-"))
-    folder.chmod(0o711)
-    office = Office(folder)
+def test_a_disturbed_office_under_kills_ends_exactly_like_its_disk(
+    shared_corpus: Path, private_folder: Path, tmp_path: Path
+) -> None:
+    office = Office(private_folder / "state", tmp_path / "nas")
     generator = [sys.executable, str(shared_corpus.parent / "make_nas.py")]
     subprocess.run([*generator, "build", str(office.root), "--files", "3000"], check=True, stdout=subprocess.DEVNULL)
     (office.root / ".ibhelm-share").touch()
@@ -281,7 +278,6 @@ def test_a_disturbed_office_under_kills_ends_exactly_like_its_disk(shared_corpus
         office.nas.assert_equals_disk()
     finally:
         office.ibhelm("down")
-        shutil.rmtree(folder)
 
 
 def _disturb(office: Office, generator: list[str], rng: random.Random) -> None:
