@@ -31,15 +31,15 @@ if TYPE_CHECKING:
 
 MODEL = os.environ.get("IBHELM_TEST_EMBEDDING_MODEL")
 
-NDCG = {"lexical": 0.86, "vector": 0.735, "hybrid": 0.915}
-RECALL = {"lexical": 0.89, "vector": 0.865, "hybrid": 0.96}
+NDCG = {"lexical": 0.875, "vector": 0.735, "hybrid": 0.92}
+RECALL = {"lexical": 0.90, "vector": 0.865, "hybrid": 0.96}
 NDCG_BY_KIND = {
     "words": 0.93, "compounds": 0.94, "inflections": 0.93, "typos": 0.95, "umlauts": 0.96, "codes": 0.95,
     "meaning": 0.58, "questions": 0.84, "names": 0.97, "english": 0.88, "filters": 0.93, "phrases": 0.97,
     "long": 0.88, "filenames": 0.98,
 }  # fmt: skip
 """Of all lanes together."""
-MARGIN, MARGIN_OF_HALF = 0.04, 0.02
+MARGIN, MARGIN_OF_HALF = 0.03, 0.02
 """By so much all lanes together are better than the words alone, and than the meaning alone."""
 
 pytestmark = pytest.mark.timeout(1200)

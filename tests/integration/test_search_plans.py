@@ -47,13 +47,13 @@ select indexname, indexdef from pg_indexes where schemaname = 'search' and index
 """
 VECTOR = str([round(0.1 * (number + 1), 1) for number in range(DIMENSIONS)]).replace(" ", "")
 HITS = """
-select * from search.hits(%(steps)s::text[]::tsquery[], %(terms)s::text[]::tsquery[], %(weights)s::real[],
-                          %(parts)s::text[], 'typed', %(vector)s::halfvec, %(model)s::smallint, %(filters)s,
-                          %(newest)s, exact_below => %(exact_below)s)
+select * from search.hits(%(steps)s::text[]::tsquery[], %(excluded)s::text::tsquery, %(terms)s::text[]::tsquery[],
+                          %(weights)s::real[], %(parts)s::text[], 'typed', %(vector)s::halfvec, %(model)s::smallint,
+                          %(filters)s, %(newest)s, exact_below => %(exact_below)s)
 """
 NOTHING: dict[str, Any] = {
-    "steps": None, "terms": [], "weights": [], "parts": None, "vector": None, "filters": "{}", "newest": DOCUMENTS,
-    "exact_below": 5_000,
+    "steps": None, "excluded": None, "terms": [], "weights": [], "parts": None, "vector": None, "filters": "{}",
+    "newest": DOCUMENTS, "exact_below": 5_000,
 }  # fmt: skip
 WORDS = {"steps": ["thema7"], "terms": ["thema7"], "weights": [1.0]}
 NAMES = {"parts": ["protokoll 777"]}
@@ -174,7 +174,7 @@ def test_where_many_chunks_meet_a_filter_the_index_of_the_vectors_is_asked(plann
 
 
 def test_what_is_counted_is_looked_up_by_its_words(planner: Planner) -> None:
-    values = {"all_words": "thema7 & protokoll", "filters": FEW, "newest": DOCUMENTS, "limit": 5_001}
+    values = {"all_words": "thema7 & protokoll", "excluded": None, "filters": FEW, "newest": DOCUMENTS, "limit": 5_001}
     nodes = planner.plans(load_queries("search")["matches"], values)
     assert _indexes(nodes) & {"documents_words", "documents_facets"}
     assert _read_whole(nodes) == set()
