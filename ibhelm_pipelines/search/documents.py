@@ -281,7 +281,9 @@ class _Indexer:
         dead = [number for (number,) in self._connection.execute(self._sql["dead"])]
         if dead:
             self._report.removed += self._run("drop_dead", kind, {"kind": kind, "ids": dead}).rowcount
-        self._run("drop_dead_failures", kind, {"kind": kind})
+        failed = [number for (number,) in self._connection.execute(self._sql["failures"], {"kind": kind})]
+        if failed:
+            self._run("drop_dead_failures", kind, {"kind": kind, "ids": failed})
 
     def _count(self) -> None:
         for query in ("take_uncounted", "count_lexemes", "count_vocabulary"):

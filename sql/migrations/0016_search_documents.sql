@@ -3,6 +3,10 @@
 alter table search.documents add column vocabulary text[] not null default '{}';
 comment on column search.documents.vocabulary is 'Its words as they are written, folded, each once: what search.vocabulary counts';
 
+-- Counts change all the time and words never: with room on its page a row changes without its index entries.
+alter table search.lexemes set (fillfactor = 60);
+alter table search.vocabulary set (fillfactor = 60);
+
 -- Words of documents that left. Written down where they leave, in many sessions at once; taken off the counts by one at a time, which is documents.py.
 create table search.uncounted (
     lexemes text[] not null,

@@ -196,10 +196,14 @@ with held as materialized (
     select id from search.documents where kind = %(kind)s and item_id = any(%(ids)s) order by id for update skip locked
 )
 delete from search.documents d using held h
-where d.id = h.id and not exists (select from ({source}) as s where s.item_id = d.item_id)
+where d.id = h.id and d.item_id <> all(array(select s.item_id from ({source}) as s where s.item_id = any(%(ids)s)))
+
+-- name: failures
+select item_id from ops.failed_documents where kind = %(kind)s
 
 -- name: drop_dead_failures
-delete from ops.failed_documents x where x.kind = %(kind)s and not exists (select from ({source}) as s where s.item_id = x.item_id)
+delete from ops.failed_documents x
+where x.kind = %(kind)s and x.item_id = any(%(ids)s) and x.item_id <> all(array(select s.item_id from ({source}) as s where s.item_id = any(%(ids)s)))
 
 -- name: note_failure
 insert into ops.failed_documents (kind, item_id, digest, error) values (%(kind)s, %(item_id)s, %(digest)s, %(error)s)
@@ -257,8 +261,11 @@ where d.kind = %(kind)s and d.item_id in (select item_id from fresh) and not exi
 -- Those that are still made of what was read, where that is not what stands there; and the frequencies of what came and went with it.
 with old as materialized (
     select d.item_id, d.words, d.vocabulary from search.documents d join fresh f on d.kind = %(kind)s and d.item_id = f.item_id
+), now_read as materialized (
+    -- Asked for by their ids: the planner would read all things for the join.
+    select s.item_id, {digest} as digest from ({source}) as s where s.item_id = any(%(ids)s)
 ), current as materialized (
-    select f.* from fresh f join ({source}) as s on s.item_id = f.item_id and {digest} = f.digest where f.item_id = any(%(ids)s)
+    select f.* from fresh f join now_read n on n.item_id = f.item_id and n.digest = f.digest
 ), written as (
     insert into search.documents as d (kind, item_id, title, context, body, names, words, vocabulary, text_key, project_ids, company_ids, cost_groups,
                                        location_ids, person_ids, document_type_id, extension, language, content_hash, occurred_at, digest)
