@@ -62,11 +62,12 @@ def test_the_command_takes_a_new_file_to_text_and_original_and_ends_in_good_orde
 
 
 def test_several_workers_share_what_waits_and_each_thing_is_done_once(desk: Desk, nas: Nas, workers: Workers) -> None:
-    write_files(nas, desk, 150, folders=25)
     workers.start(3)
+    done = "select coalesce((state ->> 'done')::int, 0) from ops.heartbeats"
+    becomes(lambda: len(desk.rows(done)) == 3, because=workers.log)  # else one may do it all while the others start
+    write_files(nas, desk, 150, folders=25)
     becomes(desk.is_empty, because=workers.log)
-    done = "select (state ->> 'done')::int from ops.heartbeats"
-    becomes(lambda: sum(number or 0 for (number,) in desk.rows(done)) == 300, because=lambda: str(desk.rows(done)))
+    becomes(lambda: sum(number for (number,) in desk.rows(done)) == 300, because=lambda: str(desk.rows(done)))
     assert sum(number > 0 for (number,) in desk.rows(done)) >= 2, "shared"
     assert workers.stop() == [0, 0, 0]
     assert_done_once(desk, nas, 150)
