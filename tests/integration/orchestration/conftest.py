@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
+from conftest import servers_folder
 from dagster._core.storage.defs_state.base import set_defs_state_storage
 from nas_tree import Nas
 
@@ -23,7 +24,7 @@ def instance() -> Iterator[dg.DagsterInstance]:
 @pytest.fixture
 def instance_on_disk() -> Iterator[dg.DagsterInstance]:
     """For what needs a reference to its instance: schedules, and runs in other processes."""
-    with dg.instance_for_test() as instance:
+    with servers_folder("ibhelm-dagster-") as folder, dg.instance_for_test(temp_dir=str(folder)) as instance:
         yield instance
 
 
