@@ -110,7 +110,7 @@ class Settings(BaseSettings):
         8020,
         ge=0,
         le=65535,
-        description="Port of the search page and the gateway to previews and downloads on 127.0.0.1; 0 takes a free one",
+        description="Port of the search page and of previews and downloads on 127.0.0.1; 0 takes a free one",
     )
     web_url: str | None = Field(
         None,
@@ -118,7 +118,7 @@ class Settings(BaseSettings):
     )
     web_secret: SecretStr | None = Field(
         None,
-        description="Signs links to previews and downloads, and sessions, at least 32 characters; `ibhelm up` makes one",
+        description="Signs links to files, and sessions, at least 32 characters; `ibhelm up` makes one",
     )
     web_user: str = Field("admin", min_length=1, description="Name of the office's one account of the search page")
     web_password: SecretStr | None = Field(
@@ -131,7 +131,7 @@ class Settings(BaseSettings):
     oidc_client_secret: SecretStr | None = Field(None, description="Our client secret there")
     oidc_allowed_domains: SplitByComma | None = Field(
         None,
-        description="Domains of verified addresses that may sign in, or `any` (all whom the issuer lets in); must be said",
+        description="Domains of addresses that may sign in, or `any` (all whom the issuer lets in); must be said",
     )
     api_token: SecretStr | None = Field(
         None, description="Bearer token with which scripts use the JSON API, at least 32 characters"

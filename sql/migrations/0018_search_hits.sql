@@ -48,8 +48,10 @@ create function search.parts(list jsonb) returns text[] language sql immutable s
     select coalesce(array_agg('%' || regexp_replace(value, '([\\%_])', '\\\1', 'g') || '%'), '{}') from jsonb_array_elements_text(list) as value
 $$;
 
--- The newest documents that match a query, as SQL. The index knows which words a document has and not where they stand: where it matters (phrases), the newest of those
--- that have the words are looked at, `looked_at` of them at most, or a phrase of two frequent words would read half of all documents.
+-- The newest documents that match a query, as SQL. First by the index of words, then what else is asked, then the newest of them (`offset 0`, and no sequential scan where
+-- this is used: Postgres takes words for more frequent than they are, and long tsvectors for quick to compare; it would rather read all documents of a year). The index knows
+-- which words a document has and not where they stand: where it matters (phrases), the newest of those that have the words are looked at, `looked_at` of them at most, or
+-- a phrase of two frequent words would read half of all documents.
 create function search.newest_matching(query tsquery, excluded tsquery, condition text, most integer, looked_at integer) returns text language plpgsql immutable
     set search_path = public as $$
 declare
@@ -57,23 +59,26 @@ declare
     wanted constant tsquery := case when excluded is null then query else query && !!excluded end;
     has_words tsquery := regexp_replace(query::text, phrase, '&', 'g')::tsquery;
 begin
-    if wanted::text !~ phrase then
-        return format('select d.id from search.documents d where d.words @@ %L::tsquery and %s order by d.occurred_at desc, d.id desc limit %s', wanted, condition, most);
-    end if;
-    if excluded::text !~ phrase then
+    if excluded is not null and excluded::text !~ phrase then
         has_words := has_words && !!excluded;
+    end if;
+    if wanted::text !~ phrase then
+        looked_at := most;
     end if;
     return format($sql$
         select c.id
-        from (select d.id, d.words from search.documents d where d.words @@ %L::tsquery and %s order by d.occurred_at desc, d.id desc limit %s) as c
-        where c.words @@ %L::tsquery limit %s
-    $sql$, has_words, condition, looked_at, wanted, most);
+        from (
+            select d.id, d.words from (select * from search.documents d where d.words @@ %L::tsquery offset 0) as d
+            where %s order by d.occurred_at desc, d.id desc limit %s
+        ) as c where %s limit %s
+    $sql$, has_words, condition, looked_at, case when wanted::text !~ phrase then 'true' else format('c.words @@ %L::tsquery', wanted) end, most);
 end $$;
 
 -- Documents by their words. `steps` are queries that ask for less and less; the next one is asked only while there are fewer than `enough` documents.
 -- Of each the newest are ranked: by how much each term says (`weights`), in how important a place it stands, and how close together they are.
 create function search.by_words(steps tsquery[], excluded tsquery, terms tsquery[], weights real[], condition text, enough integer)
-    returns table (document_id bigint, score real, coverage real) language plpgsql stable set search_path = public set work_mem = '64MB' as $$
+    returns table (document_id bigint, score real, coverage real) language plpgsql stable set search_path = public set work_mem = '64MB'
+    set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
     step tsquery;
@@ -82,9 +87,9 @@ declare
     more bigint[];
 begin
     foreach step in array steps loop
-        execute format('select array_agg(id) from ((select d.id from search.documents d where d.title_words @@ %L::tsquery and %s
-                                                    order by d.occurred_at desc, d.id desc limit 1000) union (%s)) as f',
-                       step, condition, search.newest_matching(step, excluded, condition, 1500, 4000)) into more;
+        execute format('select array_agg(id) from ((select d.id from (select * from search.documents d where d.title_words @@ %L::tsquery offset 0) as d
+                                                     where %s order by d.occurred_at desc, d.id desc limit 1000) union (%s)) as f',
+                       step, condition, search.newest_matching(step, excluded, condition, 1500, 2000)) into more;
         more := coalesce(more, '{}');
         return query
             select c.id,
@@ -119,8 +124,8 @@ begin
     $sql$, all_parts, typed, condition);
 end $$;
 
--- Documents by the meaning of their parts: the best chunk of each. Below `exact_below` chunks that meet the condition every one is compared; above it the index
--- is asked, which then goes on until enough of them meet it.
+-- Documents by the meaning of their parts: the best chunk of each. Below about `exact_below` chunks that meet the condition every one is compared; above it the index
+-- is asked, which then goes on until enough of them meet it. Documents are counted, for they are quick to count, and taken for as long as they are on average.
 create function search.by_vectors(vector halfvec, model smallint, condition text, is_filtered boolean, most integer, exact_below integer)
     returns table (document_id bigint, distance double precision, ordinal integer) language plpgsql stable set search_path = public as $$
 #variable_conflict use_column
@@ -128,16 +133,18 @@ declare
     dimensions constant integer := vector_dims(vector);
     -- `offset 0`: else Postgres makes a table of all documents that meet the condition, for each search.
     meets constant text := 'exists (select from search.documents d where d.text_key = c.text_key and %s offset 0)';
-    chunks bigint;
+    few bigint;
+    is_small boolean := false;
     nearest text;
 begin
     if is_filtered then
-        execute format('select count(*) from (select from search.documents d join search.chunks c on c.text_key = d.text_key
-                                              where c.model_id = %s and %s limit %s) as f', model, condition, exact_below) into chunks;
+        few := exact_below / greatest((select sum(greatest(c.reltuples, 1)) / max(greatest(d.reltuples, 1)) from pg_class c, pg_class d
+                                       where c.oid = ('search.chunks_' || model)::regclass and d.oid = 'search.documents'::regclass), 1);
+        execute format('select count(*) < %1$s from (select from search.documents d where %2$s limit %1$s) as f', greatest(few, 1), condition) into is_small;
     end if;
     perform set_config('hnsw.ef_search', '100', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
             set_config('hnsw.max_scan_tuples', '40000', true), set_config('hnsw.scan_mem_multiplier', '4', true);
-    if chunks < exact_below then
+    if is_small then
         nearest := format($sql$
             select c.text_key, c.ordinal, c.embedding::halfvec(%1$s) <=> %2$L::halfvec(%1$s) as distance
             from (select distinct d.text_key from search.documents d where d.text_key is not null and %3$s offset 0) as w
@@ -203,7 +210,7 @@ comment on function search.hits is 'What a search finds, best first: by words, b
 
 -- Which documents meet a query and the conditions: up to a limit, for how many there are and for facets. Without a query those that meet the conditions.
 create function search.matches(query tsquery, excluded tsquery, filters jsonb, newest bigint, most integer) returns bigint[] language plpgsql stable
-    set search_path = public set work_mem = '64MB' as $$
+    set search_path = public set work_mem = '64MB' set enable_seqscan = off as $$
 declare
     condition text := search.condition(filters, newest);
     found bigint[];

@@ -90,10 +90,11 @@ class Planner:
         return self.plans(HITS, NOTHING | values)
 
 
-def _nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield plan
+def _nodes(plan: dict[str, Any], *, ends_early: bool = False) -> Iterator[dict[str, Any]]:
+    """Yield a plan's nodes; those right below a limit end as soon as it has its rows."""
+    yield plan | {"Ends Early": ends_early}
     for part in plan.get("Plans", ()):
-        yield from _nodes(part)
+        yield from _nodes(part, ends_early=plan["Node Type"] == "Limit")
 
 
 def _indexes(nodes: list[dict[str, Any]]) -> set[str]:
@@ -101,7 +102,7 @@ def _indexes(nodes: list[dict[str, Any]]) -> set[str]:
 
 
 def _read_whole(nodes: list[dict[str, Any]]) -> set[str]:
-    return {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan"}
+    return {node["Relation Name"] for node in nodes if node["Node Type"] == "Seq Scan" and not node["Ends Early"]}
 
 
 @contextmanager
