@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 SCHEDULES = (
     *("quick_scan", "deep_scan", "teamwork_quick_sync", "teamwork_full_sync"),
     *("missive_quick_sync", "missive_full_sync", "register_update", "register_rebuild"),
-    *("search_update", "search_rebuild", "daily_retention"),
+    *("search_update", "search_rebuild", "embeddings_update", "daily_retention"),
 )
 """The schedules that there are (sensors/schedules.py)."""
 

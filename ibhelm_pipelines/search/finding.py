@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.search.results import Detail, Hit, Lane
     from ibhelm_pipelines.settings import Settings
 
-COUNTED = 5_000
+COUNTED = 3_000
 """So many documents are counted, in all and by facet; beyond that the answer is `more than`."""
 
 MOST_HITS = 100

@@ -74,38 +74,64 @@ begin
     $sql$, has_words, condition, looked_at, case when wanted::text !~ phrase then 'true' else format('c.words @@ %L::tsquery', wanted) end, most);
 end $$;
 
--- Documents by their words. `steps` are queries that ask for less and less; the next one is asked only while there are fewer than `enough` documents.
--- Of each the newest are ranked: by how much each term says (`weights`), in how important a place it stands, and how close together they are.
-create function search.by_words(steps tsquery[], excluded tsquery, terms tsquery[], weights real[], condition text, enough integer)
+-- Whether fewer than `most` documents meet a condition; counts no further.
+create function search.are_few(condition text, most bigint) returns boolean language plpgsql stable set search_path = public as $$
+declare
+    are_few boolean;
+begin
+    execute format('select count(*) < %2$s from (select from search.documents d where %1$s limit %2$s) as f', condition, most) into are_few;
+    return are_few;
+end $$;
+
+-- How well documents match: how much each term says (`weights`), in how important a place it stands, how close together they are; and which part of all of it they have.
+create function search.rated(ids bigint[], step tsquery, terms tsquery[], weights real[]) returns table (document_id bigint, score real, coverage real)
+    language sql stable set search_path = public as $$
+    select c.id, r.score, coalesce(r.coverage, 1)::real
+    from (select d.id, d.words || ''::tsvector as words from search.documents d where d.id = any(ids) offset 0) as c  -- read once, not for each term
+    cross join lateral (
+        select (sum(weight * ts_rank('{0.05, 0.2, 0.4, 1.0}', c.words, term)) / nullif(sum(weight), 0)
+               + 0.3 * ts_rank_cd('{0.05, 0.2, 0.4, 1.0}', c.words, step, 32))::real as score,
+               sum(weight) filter (where c.words @@ term) / nullif(sum(weight), 0) as coverage
+        from unnest(terms, weights) as t (term, weight)
+    ) as r
+$$;
+
+-- Documents by their words. `steps` are queries that ask for less and less; the next one is asked only while there are fewer than `enough` documents. Whoever meets a
+-- stricter one stands before all others. Of each the newest are rated. Where few documents meet the condition at all, they are read once and matched with every step:
+-- looking up words that half of all documents have, step by step, would take longer.
+create function search.by_words(steps tsquery[], excluded tsquery, terms tsquery[], weights real[], condition text, is_filtered boolean, enough integer)
     returns table (document_id bigint, score real, coverage real) language plpgsql stable set search_path = public set work_mem = '64MB'
     set enable_seqscan = off as $$
 #variable_conflict use_column
 declare
+    are_few constant boolean := is_filtered and search.are_few(condition, 2000);
     step tsquery;
-    level integer := 0;
+    level integer := cardinality(steps);
     found bigint[] := '{}';
     more bigint[];
+    matching jsonb;
 begin
+    if are_few then
+        execute format($sql$
+            select jsonb_object_agg(level, ids) from (
+                select level, jsonb_agg(id) as ids
+                from (select d.id, d.words || ''::tsvector as words from search.documents d where %s offset 0) as d
+                cross join lateral (select min(s.level) as level from unnest(%L::tsquery[]) with ordinality as s (step, level) where d.words @@ s.step) as l
+                where level is not null and %s group by level) as g
+        $sql$, condition, steps, case when excluded is null then 'true' else format('not d.words @@ %L::tsquery', excluded) end) into matching;
+    end if;
     foreach step in array steps loop
-        execute format('select array_agg(id) from ((select d.id from (select * from search.documents d where d.title_words @@ %L::tsquery offset 0) as d
-                                                     where %s order by d.occurred_at desc, d.id desc limit 1000) union (%s)) as f',
-                       step, condition, search.newest_matching(step, excluded, condition, 1500, 2000)) into more;
-        more := coalesce(more, '{}');
-        return query
-            select c.id,
-                   -- Whoever meets a stricter step stands before all others.
-                   ((cardinality(steps) - level) * 100 + r.score)::real,
-                   coalesce(r.coverage, 1)::real
-            from (select d.id, d.words || ''::tsvector as words from search.documents d
-                  where d.id = any(more) and not d.id = any(found) offset 0) as c
-            cross join lateral (
-                select (sum(weight * ts_rank('{0.05, 0.2, 0.4, 1.0}', c.words, term)) / nullif(sum(weight), 0)
-                       + 0.3 * ts_rank_cd('{0.05, 0.2, 0.4, 1.0}', c.words, step, 32))::real as score,
-                       sum(weight) filter (where c.words @@ term) / nullif(sum(weight), 0) as coverage
-                from unnest(terms, weights) as t (term, weight)
-            ) as r;
+        if are_few then
+            more := array(select jsonb_array_elements_text(matching -> (cardinality(steps) - level + 1)::text)::bigint);
+        else
+            execute format('select array_agg(id) from ((select d.id from (select * from search.documents d where d.title_words @@ %L::tsquery offset 0) as d
+                                                         where %s order by d.occurred_at desc, d.id desc limit 500) union (%s)) as f',
+                           step, condition, search.newest_matching(step, excluded, condition, 1000, 2000)) into more;
+            more := array(select unnest(more) except select unnest(found));
+        end if;
+        return query select r.document_id, (level * 100 + r.score)::real, r.coverage from search.rated(more, step, terms, weights) as r;
         found := found || more;
-        level := level + 1;
+        level := level - 1;
         exit when cardinality(found) >= enough;
     end loop;
 end $$;
@@ -140,7 +166,7 @@ begin
     if is_filtered then
         few := exact_below / greatest((select sum(greatest(c.reltuples, 1)) / max(greatest(d.reltuples, 1)) from pg_class c, pg_class d
                                        where c.oid = ('search.chunks_' || model)::regclass and d.oid = 'search.documents'::regclass), 1);
-        execute format('select count(*) < %1$s from (select from search.documents d where %2$s limit %1$s) as f', greatest(few, 1), condition) into is_small;
+        is_small := search.are_few(condition, greatest(few, 1));
     end if;
     perform set_config('hnsw.ef_search', '100', true), set_config('hnsw.iterative_scan', 'relaxed_order', true),
             set_config('hnsw.max_scan_tuples', '40000', true), set_config('hnsw.scan_mem_multiplier', '4', true);
@@ -189,7 +215,7 @@ begin
     return query
         with w as (
             select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place, f.coverage
-            from search.by_words(steps, excluded, terms, weights, condition, enough) as f where steps is not null
+            from search.by_words(steps, excluded, terms, weights, condition, filters <> '{}', enough) as f where steps is not null
         ), n as (
             select f.document_id, row_number() over (order by f.score desc, f.document_id desc) as place
             from search.by_names(parts, typed, condition) as f where parts is not null

@@ -139,7 +139,8 @@ def test_an_answer_has_limits_and_says_which(assistant: Assistant) -> None:
 
 
 def test_a_query_that_puts_its_limit_of_time_off_is_stopped_all_the_same(assistant: Assistant) -> None:
-    query = "select set_config('statement_timeout', '0', false), count(*) from generate_series(1, 10000000000)"
+    numbers = ", ".join(f"generate_series(1, 3000) as n{each}" for each in range(4))  # small tables, endless work
+    query = f"select set_config('statement_timeout', '0', false), count(*) from {numbers}"
     assert "more than 5 seconds" in assistant.refused("sql", query=query)
 
 

@@ -28,6 +28,7 @@ from ibhelm_pipelines.definitions import defs
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.vendor.faults import Faults
+from ibhelm_pipelines.search.documents import index_documents
 from ibhelm_pipelines.settings import Settings
 from ibhelm_pipelines.vendors.teamwork.resources import ASSETS
 from resources.lanes import FULL_TAG, TEAMWORK_ASSETS, TEAMWORK_SYNC_JOB
@@ -213,6 +214,7 @@ def _alerts(office: Office) -> list[tuple[Any, ...]]:
 
 def test_an_expired_token_is_one_alert_moves_nothing_and_is_over_after_the_next_good_run(office: Office) -> None:
     office.sync()
+    index_documents(office.settings)
     before, rows = office.cursors(), office.one("select count(*) from tasks where deleted_at is null")
     task = office.edit("Während der Token abgelaufen war")
     office.teamwork.faults = Faults(token_expired=True)
