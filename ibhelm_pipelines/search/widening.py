@@ -70,6 +70,7 @@ def widen(connection: Connection, query: Query) -> Asked:
     """
     widening = _Widening(connection, query)
     clauses = tuple(map(widening.clause, query.clauses))
+    widening.learn(clauses)
     wide = replace(query, clauses=clauses)
     terms = tuple(map(clause_tsquery, clauses))
     weights = tuple(map(widening.weight, clauses))
@@ -91,11 +92,20 @@ class _Widening:
     def __init__(self, connection: Connection, query: Query) -> None:
         self._connection, self._sql = connection, load_queries("search")
         self._words = [word for clause in query.clauses for each in clause for word in _words_of(each)]
-        self._frequencies = self._count(self._words)
+        self._frequencies: dict[str, int] = {}
+        self.learn(query.clauses)
         self._last = _last_word(query)
         self._typed = query.plain
         [(self._documents,)] = connection.execute(self._sql["documents_in_all"]).fetchall()
         self.spellings: dict[str, str] = {}
+
+    def learn(self, clauses: Iterable[Clause]) -> None:
+        """Ask once how frequent all words of these clauses are."""
+        words = [word for clause in clauses for each in clause for word in _words_of(each)]
+        lexemes = sorted({lexeme for word in words for lexeme in word.lexemes} - self._frequencies.keys())
+        if lexemes:
+            rows = self._connection.execute(self._sql["frequencies"], {"lexemes": lexemes}).fetchall()
+            self._frequencies |= dict.fromkeys(lexemes, 0) | dict(rows)
 
     def clause(self, typed: Clause) -> Clause:
         """Return a clause with what else its word is called; where that is nothing, with what was meant by it."""
@@ -116,18 +126,13 @@ class _Widening:
 
     def is_written(self, clause: Clause) -> bool:
         """Return whether anybody wrote any of it; what nobody wrote is not asked for, but weighs as missing."""
-        counts = self._count([word for each in clause for word in _words_of(each)])
-        return any(
-            all(any(counts.get(lexeme) for lexeme in word.lexemes) for word in _words_of(each) if word.lexemes)
-            for each in clause
-        )
+        return any(all(self._frequency(word) for word in _words_of(each) if word.lexemes) for each in clause)
 
     def weight(self, clause: Clause) -> float:
         """Return the inverse document frequency of a clause: the more documents have it, the less it says."""
         words = [word for each in clause[:1] for word in _words_of(each)]
-        counts = self._count(words)
-        frequency = min(sum(counts.get(lexeme, 0) for lexeme in word.lexemes) for word in words) if words else 0
-        return math.log(1 + self._documents / (1 + min(frequency, self._documents)))
+        counts = [sum(self._frequencies[lexeme] for lexeme in word.lexemes) for word in words]
+        return math.log(1 + self._documents / (1 + min([*counts, self._documents])))
 
     def parts(self) -> tuple[str, ...]:
         """Return parts of names to look for: where a word is none that anybody wrote, or is a number of sorts."""
@@ -137,11 +142,7 @@ class _Widening:
         return parts if has_digits or is_unknown else ()
 
     def _frequency(self, word: Word) -> int:
-        return max((self._frequencies.get(lexeme, 0) for lexeme in word.lexemes), default=0)
-
-    def _count(self, words: Iterable[Word]) -> dict[str, int]:
-        lexemes = sorted({lexeme for word in words for lexeme in word.lexemes})
-        return dict(self._connection.execute(self._sql["frequencies"], {"lexemes": lexemes}).fetchall())
+        return max((self._frequencies[lexeme] for lexeme in word.lexemes), default=0)
 
     def _begun(self, word: Word) -> list[str]:
         beginning = word.word
