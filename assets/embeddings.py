@@ -19,6 +19,7 @@ from assets.job_report import Event, Progress
 from assets.reporting import ROW_COUNT, Numbers
 from ibhelm_pipelines.db.checks import EMBEDDING_QUESTIONS
 from ibhelm_pipelines.errors import IbhelmError
+from ibhelm_pipelines.local.priority import give_way
 from ibhelm_pipelines.search.embedding import embed
 from ibhelm_pipelines.search.embedding_report import EmbeddingReport
 from resources.lanes import EMBEDDINGS_ASSET, EMBEDDINGS_JOB, LANE_TAG
@@ -70,6 +71,7 @@ with warnings.catch_warnings():
     )
     def embeddings(context: dg.AssetExecutionContext, platform: Platform) -> dg.MaterializeResult[None]:
         """Embed all that is missing in the partitions of this run."""
+        give_way()
         with platform.working(context, asset=EMBEDDINGS_ASSET) as settings:
             report = embed(settings, buckets=context.partition_keys, progress=Progress("", context.log.info))
         for bucket in context.partition_keys:
@@ -86,6 +88,7 @@ class EmbedRunConfig(dg.Config):
 @dg.op(out={})
 def embed_slice(context: dg.OpExecutionContext, config: EmbedRunConfig, platform: Platform) -> Iterator[Event]:
     """Embed what is missing for some minutes; then ask what could be wrong, however it went."""
+    give_way()
     with platform.working(context, asset=EMBEDDINGS_JOB) as settings:
         try:
             report = embed(settings, seconds=config.seconds, progress=Progress("", context.log.info))

@@ -45,6 +45,13 @@ def derived_row_counts(settings: Settings, step: str, folders: Iterable[str]) ->
     return dict(rows)
 
 
+def outdated_contents(settings: Settings, step: str) -> dict[str, int]:
+    """Return how many contents of each family, in all folders, have nothing but a result of an older tool."""
+    with connect(settings.require_database_url(), application="assets", autocommit=True) as connection:
+        rows = connection.execute(load_queries("checks")["outdated_families"], {"step": step}).fetchall()
+    return dict(rows)
+
+
 def is_on(context: dg.OpExecutionContext | dg.AssetExecutionContext, vendor: Vendor, settings: Settings) -> bool:
     """Return whether a vendor is connected; if not, say so and write it down."""
     connected = vendor.is_on(settings)

@@ -2,7 +2,8 @@
 
 An op and not a selection of the assets, because a partitioned run writes events for every partition, 15-minutely and
 though nothing changed. It reports the same assets with the same numbers, but only for folders where there is something
-to tell: where something changed or failed, that were never told of, or all of them after a deep scan.
+to tell: where something changed or failed, that were never told of or not since a tool changed, or all of them after a
+deep scan.
 """
 
 # No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
@@ -24,6 +25,7 @@ from ibhelm_pipelines.settings import Settings
 from resources.lanes import LANE_TAG, LONGEST_RUN_SECONDS, SCAN_JOB
 from resources.partitions import FOLDERS_NAME
 from resources.platform import Platform
+from resources.tool_code import DATA_VERSION_TAG, provenance
 
 STEPS: dict[str, Step] = {"stored_originals": "store", "thumbnails": "thumbnail", "extracted_text": "text"}
 
@@ -72,13 +74,30 @@ def _work(
         context.log.info(f"Step {step}: {done.total}")
         folders = sorted({*present, *done.folders})
         numbers = step_numbers(done, folders, derived_row_counts(settings, step, folders))
-        yield from _tell(context, config, asset, numbers, scan=report.scan_id)
+        yield from _tell(context, config, asset, numbers, made_by=provenance(step), scan=report.scan_id)
 
 
 def _tell(
-    context: dg.OpExecutionContext, config: ScanConfig, asset: str, numbers: Mapping[str, Numbers], **common: int
+    context: dg.OpExecutionContext,
+    config: ScanConfig,
+    asset: str,
+    numbers: Mapping[str, Numbers],
+    *,
+    made_by: Mapping[str, str] | None = None,
+    **common: int,
 ) -> Iterator[dg.AssetMaterialization]:
-    told = context.instance.get_materialized_partitions(dg.AssetKey(asset))
+    told = _told(context.instance, asset, made_by or {})
     for folder, folder_numbers in numbers.items():
         if config.deep or folder not in told or any(folder_numbers.get(name) for name in _TELLING):
-            yield dg.AssetMaterialization(asset, partition=folder, metadata={**folder_numbers, **common})
+            yield dg.AssetMaterialization(asset, partition=folder, metadata={**folder_numbers, **common}, tags=made_by)
+
+
+def _told(instance: dg.DagsterInstance, asset: str, made_by: Mapping[str, str]) -> set[str]:
+    """Return the folders that were told of as they are: of none that the present tools have not been over since."""
+    key = dg.AssetKey(asset)
+    if DATA_VERSION_TAG not in made_by:
+        return set(instance.get_materialized_partitions(key))
+    newest = instance.event_log_storage.get_latest_tags_by_partition(
+        key, dg.DagsterEventType.ASSET_MATERIALIZATION, [DATA_VERSION_TAG]
+    )
+    return {folder for folder, tags in newest.items() if tags[DATA_VERSION_TAG] == made_by[DATA_VERSION_TAG]}

@@ -24,6 +24,7 @@ COMMANDS = {
     "migrate": "ibhelm_pipelines.cli_local:migrate",
     "init-share": "ibhelm_pipelines.cli_local:init_share",
     "scan": "ibhelm_pipelines.cli_scan:scan_command",
+    "retry": "ibhelm_pipelines.cli_retry:retry_command",
     "sync": "ibhelm_pipelines.cli_sync:sync_command",
     "demo": "ibhelm_pipelines.demo.run:demo_command",
     "simulate-teamwork": "ibhelm_pipelines.demo.teamwork.run:simulate_teamwork_command",
@@ -39,6 +40,9 @@ COMMANDS = {
     "forget": "ibhelm_pipelines.cli_privacy:forget_command",
     "search": "ibhelm_pipelines.cli_search:search_command",
     "mcp": "ibhelm_pipelines.cli_mcp:mcp_command",
+    "file-types": "ibhelm_pipelines.cli_content:file_types_command",
+    "coverage": "ibhelm_pipelines.cli_content:coverage_command",
+    "contact-sheet": "ibhelm_pipelines.cli_content:contact_sheet_command",
     "nocodb-setup": "ibhelm_pipelines.cli_nocodb:nocodb_setup_command",
 }
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ibhelm_pipelines.content.protection import describe_protection
 from ibhelm_pipelines.local import commands
 from ibhelm_pipelines.vendors.missive.access import describe_access as describe_missive
 from ibhelm_pipelines.vendors.teamwork.access import describe_access as describe_teamwork
@@ -36,7 +37,8 @@ def status(as_json: bool) -> None:
 @click.command()
 def doctor() -> None:
     """Show every setting and its source, look for problems, and say what to do. Exit status 1 when there are any."""
-    raise SystemExit(commands.doctor({"Teamwork": describe_teamwork, "Missive": describe_missive}))
+    looks = {"Teamwork": describe_teamwork, "Missive": describe_missive, "Opening files": describe_protection}
+    raise SystemExit(commands.doctor(looks))
 
 
 @click.command()

@@ -86,6 +86,18 @@ class Settings(BaseSettings):
     )
     content_seconds: int = Field(60, ge=1, le=3600, description="Longest time for one file and step, seconds")
     content_memory_mb: int = Field(1024, ge=256, description="Largest address space of one worker process, MiB")
+    dwg_converter: Path | None = Field(
+        None, description="Program that makes DXF of DWG files: ODAFileConverter, or one that takes -o OUT.dxf IN.dwg"
+    )
+    ocr: bool = Field(True, description="Recognise the text of scans and pictures (OCR)")
+    ocr_engine: Literal["tesseract", "rapidocr"] = Field(
+        "tesseract",
+        description="What recognises text: tesseract, or rapidocr (extra ocr): slower, better on noisy scans",
+    )
+    ocr_pages: int = Field(50, ge=1, le=5000, description="Pages that are recognised in one document at most")
+    ocr_seconds: int = Field(
+        600, ge=1, le=86_400, description="Time after which no further page of it is begun, seconds"
+    )
     text_max_chars: int = Field(5_000_000, ge=1000, description="Characters of text that are kept of one file")
 
     embedding_model: str = Field(

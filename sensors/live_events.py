@@ -22,6 +22,7 @@ from ibhelm_pipelines.vendors.missive.months import MONTHLY_ASSETS, rows_by_mont
 from ibhelm_pipelines.vendors.teamwork.row_counts import count_rows
 from resources.partitions import FOLDERS, FOLDERS_NAME, MONTHS
 from resources.platform import Platform
+from resources.tool_code import provenance
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,7 +80,9 @@ def _events(connection: Connection, news: News, live: dict[str, int]) -> Iterato
             rows = {ROW_COUNT: count_rows(connection, asset)}
         else:
             rows = {ROW_COUNT: row_counts[asset].get(folder, 0)} if asset in row_counts else {}
-        yield dg.AssetMaterialization(asset, partition=folder or None, metadata={**counts, **rows, "via": "live"})
+        made_by = provenance(STEPS[asset]) if asset in STEPS else None
+        metadata: dict[str, int | str] = {**counts, **rows, "via": "live"}
+        yield dg.AssetMaterialization(asset, partition=folder or None, metadata=metadata, tags=made_by)
 
 
 def _derived(connection: Connection, step: str, folders: list[str]) -> dict[str, int]:

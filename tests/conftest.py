@@ -8,9 +8,7 @@ where there is room; fault tests take `private_postgres` and `private_s3`, which
 from __future__ import annotations
 
 import os
-import shutil
 import signal
-import tempfile
 import uuid
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -18,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import databases
-import psutil
 import pytest
 import structlog
 import tables
+from left_folders import remove_left_folders, servers_folder
 from psycopg import sql
 from pydantic import SecretStr
 
@@ -46,8 +44,6 @@ VOLATILE = {
     "max_wal_size": "512MB",
     "scram_iterations": "1",  # else half the cost of a connection
 }
-MEMORY = Path("/dev/shm")
-ROOM_BYTES = 6 * 1024**3
 
 
 def pytest_configure() -> None:
@@ -86,23 +82,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.parent.name not in ("acceptance", "faults"))
 
 
-@contextmanager
-def servers_folder(prefix: str) -> Iterator[Path]:
-    """A folder that the servers' user can reach (pytest's own tmp_path is 0700).
-
-    In memory, where there is room: a database is 600 files, and to make them costs a busy disk ten times as much as the
-    test. A kill -9 takes nothing from either.
-    """
-    has_room = MEMORY.is_dir() and min(shutil.disk_usage(MEMORY).free, psutil.virtual_memory().available) > ROOM_BYTES
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=MEMORY if has_room else None))
-    folder.chmod(0o711)
-    yield folder
-    shutil.rmtree(folder)
-
-
 @pytest.fixture(scope="session")
 def services_folder() -> Iterator[Path]:
     """A folder for what lives as long as the session."""
+    remove_left_folders()
     with servers_folder("ibhelm-tests-") as folder:
         yield folder
 
@@ -225,7 +208,7 @@ def private_s3(private_folder: Path) -> Iterator[EmbeddedS3]:
     server.stop()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def shared_corpus() -> Path:
     """The corpus of real files beside the checkout; absent on most machines."""
     corpus = REPOSITORY.parent / "shared" / "corpus"

@@ -5,13 +5,12 @@
 from typing import Any
 
 import dagster as dg
-import tables
 from missive_office import PLENTY
+from vendor_desk import VendorDesk
 
 from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.missive_job import missive_sync_job
-from ibhelm_pipelines.db.checks import MISSIVE_QUESTIONS, ask
-from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.checks import MISSIVE_QUESTIONS
 from ibhelm_pipelines.demo.missive import actions
 from ibhelm_pipelines.demo.missive.server import MissiveSimulator
 from ibhelm_pipelines.settings import Settings
@@ -20,24 +19,24 @@ from resources.platform import Platform
 Told = dict[tuple[str, str | None], dict[str, Any]]
 
 
-class Desk:
+class Desk(VendorDesk):
     """A simulated Missive, our tables of it, the job that reads it, and the assets."""
+
+    questions = MISSIVE_QUESTIONS
 
     def __init__(
         self, missive: MissiveSimulator, settings: Settings, instance: dg.DagsterInstance, platform: Platform
     ) -> None:
-        self.missive, self.settings, self.instance = missive, settings, instance
-        self.platform = Platform(
-            overrides={
-                **platform.overrides,
-                "missive_url": missive.url,
-                "missive_token": missive.token,
-                "missive_allowed": ",".join(settings.missive_allowed or ()),
-                "missive_requests_per_15_minutes": str(PLENTY),
-                "attachment_inbox": settings.attachment_inbox,
-            },
-            first_pause_seconds=0,
-        )
+        overrides = {
+            **platform.overrides,
+            "missive_url": missive.url,
+            "missive_token": missive.token,
+            "missive_allowed": ",".join(settings.missive_allowed or ()),
+            "missive_requests_per_15_minutes": str(PLENTY),
+            "attachment_inbox": settings.attachment_inbox,
+        }
+        super().__init__(settings, instance, Platform(overrides=overrides, first_pause_seconds=0))
+        self.missive = missive
 
     def with_settings(self, **more: str | None) -> Platform:
         """The platform with other settings; None: without this one."""
@@ -63,35 +62,14 @@ class Desk:
             **how,
         )
 
-    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return tables.ask(self.settings.require_database_url(), query, *values)
-
-    def one(self, query: str, *values: Any) -> Any:
-        [(value,)] = self.rows(query, *values)
-        return value
-
-    def cursors(self) -> list[tuple[Any, ...]]:
-        return self.rows("select resource, watermark, synced_at, full_synced_at from ops.sync_cursors order by 1")
-
     def age(self, interval: str) -> None:
         """Let everything have been read so long ago."""
-        self.rows(
-            "update ops.sync_cursors set synced_at = synced_at - %s::interval,"
-            " full_synced_at = full_synced_at - %s::interval",
-            interval,
-            interval,
-        )
+        super().age(interval)
         self.rows(
             "update ops.conversation_reads set listed_at = listed_at - %s::interval, read_at = read_at - %s::interval",
             interval,
             interval,
         )
-
-    def answers(self, *, at_any_moment: bool = False) -> dict[str, str]:
-        """The sentences of the checks that fail, by name."""
-        questions = [q.at_any_moment() if at_any_moment else q for q in MISSIVE_QUESTIONS]
-        with connect(self.settings.require_database_url(), application="test", autocommit=True) as connection:
-            return {q.name: answer.problem for q in questions if not (answer := ask(connection, q)).passed}
 
     def health(self) -> tuple[str, str]:
         [(state, detail)] = self.rows("select state, detail from ops.health where subject = 'missive'")

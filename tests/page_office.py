@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import uuid
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import databases
 import nocodb_desk
 import pymupdf
 import register_desk
+import tables
 import web_desk
-from conftest import PIPELINE, PIPELINE_PASSWORD
+import web_visitor
+from browser import Page, open_page
+from conftest import PIPELINE, PIPELINE_PASSWORD, TEMPLATE
 from nas_tree import Nas
 from PIL import Image, ImageDraw
 from pydantic import SecretStr
@@ -22,6 +28,7 @@ from ibhelm_pipelines.search.documents import index_documents
 from ibhelm_pipelines.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from ibhelm_pipelines.local.postgres import EmbeddedPostgres
@@ -41,6 +48,57 @@ HOSTILE = {
 SUBJECT = "<script>window.hit=3</script> Brandschutzklappe"
 LONG_TASK = "Brandschutzklappe" + "n" * 283
 JAVASCRIPT = "javascript:window.hit=4"
+
+READY = "document.readyState === 'complete' && !!window.htmx"
+
+
+@dataclass
+class Office:
+    """The office, its server, and a browser that is signed in."""
+
+    settings: Settings
+    web: web_desk.Gateway
+    page: Page
+
+    def show(self, path: str = "/", *, width: int = 1440, height: int = 900, is_dark: bool = False) -> Page:
+        """Open a page anew, on a screen of this size."""
+        self.page.look(width=width, height=height, is_dark=is_dark)
+        self.page.open("about:blank")
+        self.page.wait_for("location.href === 'about:blank'")
+        self.page.open(self.web.url + path)
+        self.page.wait_for(READY)
+        return self.page
+
+    def id_of(self, title: str) -> int:
+        url = self.settings.require_database_url()
+        return int(tables.ask(url, "select min(id) from search.documents where title = %s", title)[0][0])
+
+
+@contextlib.contextmanager
+def opened(postgres: EmbeddedPostgres, s3: EmbeddedS3, folder: Path) -> Iterator[Office]:
+    """Fill an office, serve it and sign in, for the length of the block."""
+    name = f"test_{uuid.uuid4().hex}"
+    databases.create(postgres, name, template=TEMPLATE)
+    try:
+        settings = settings_of(folder, postgres, s3, name)
+        file_office(settings, postgres.url(name))
+        with web_visitor.running(settings, folder, WEB_PORT=str(settings.web_port)) as web, open_page() as page:
+            _sign_in(page, web.url)
+            yield Office(settings, web, page)
+    finally:
+        tables.close()
+        databases.drop(postgres, name)
+
+
+def _sign_in(page: Page, url: str) -> None:
+    page.open(f"{url}/login")
+    page.wait_for(READY)
+    page.ask("document.querySelector('#user').focus()")
+    page.type(web_visitor.USER)
+    page.ask("document.querySelector('#password').focus()")
+    page.type(web_visitor.PASSWORD)
+    page.press("Enter")
+    page.wait_for("document.querySelector('#q') !== null")
 
 
 def settings_of(folder: Path, postgres: EmbeddedPostgres, s3: EmbeddedS3, name: str) -> Settings:

@@ -1,7 +1,8 @@
 """The office in which the search is measured: the generated one, and in it documents that people wrote for this.
 
 What is relevant is told by names that neither the database nor the search gave: the `id` of a written document, the
-path of a generated file. Copies of a file are the same thing.
+path of a generated file, which judgements mean by what the generator knows (`@project=2302;kind=Rechnung`). Copies of a
+file are the same thing.
 """
 
 from __future__ import annotations
@@ -13,13 +14,15 @@ import re
 import tomllib
 import unicodedata
 from email.utils import parseaddr
+from fnmatch import fnmatchcase
 from html import escape
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import tables
 from filed_office import FiledOffice, Size, Vendors, generate
+from search_quality import Office
 
 from ibhelm_pipelines.demo.missive import actions as missive_actions
 from ibhelm_pipelines.demo.missive.writer import Writer, firm
@@ -32,10 +35,13 @@ from ibhelm_pipelines.demo.vocabulary import FIRM_CONTACTS, OFFICE_NAME
 from ibhelm_pipelines.register.people import merge_people
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ibhelm_pipelines.demo.model import Project
     from ibhelm_pipelines.settings import Settings
 
-WRITTEN = Path(__file__).with_name("search_judged") / "documents.toml"
+JUDGED = Path(__file__).with_name("search_judged")
+WRITTEN, QUERIES = JUDGED / "documents.toml", JUDGED / "queries.tsv"
 SIZE = Size(files=130, projects=12, tasks=60, conversations=21)
 
 Written = dict[str, Any]
@@ -105,6 +111,28 @@ def keys(settings: Settings) -> dict[tuple[str, int], str]:
     for kind, names in of_others.items():
         found |= {(kind, row): names[text] for row, text in tables.ask(url, _NAMES[kind]) if text in names}
     return found
+
+
+def meant(settings: Settings) -> Callable[[str], set[str]]:
+    """Return what tells the documents that a judgement means."""
+    assert settings.nas_root is not None
+    known = {each["id"] for kind in written().values() for each in kind}
+    files = truth(settings.nas_root)
+    return lambda judgement: _files_meant(judgement[1:], files) if judgement.startswith("@") else {judgement} & known
+
+
+def _files_meant(facts: str, files: list[dict[str, Any]]) -> set[str]:
+    """The generated files of which these facts are true; `name` has wildcards."""
+    wanted = dict(fact.split("=", 1) for fact in facts.split(";"))
+    return {line["duplicate_of"] or line["path"] for line in files if _is_meant(line, wanted)}
+
+
+def _is_meant(line: dict[str, Any], wanted: dict[str, str]) -> bool:
+    told = {"project": line["project"], "kind": line["kind"], "group": str(line["cost_group"])}
+    name = composed(PurePosixPath(line["path"]).name)
+    return fnmatchcase(name, wanted.get("name", "*")) and all(
+        told[fact] == value for fact, value in wanted.items() if fact != "name"
+    )
 
 
 _FILES = "select id, raw_path from files where deleted_at is null"
@@ -190,3 +218,6 @@ def _sender(vendors: Vendors, who: str) -> tuple[dict[str, Any], bool]:
 def composed(text: str) -> str:
     """Return a text as keyboards write it; names on the NAS are partly as Macs decompose them."""
     return unicodedata.normalize("NFC", text)
+
+
+DEMO = Office(queries=QUERIES, make_nas=make_nas, read=file_office, keys=keys, meant=meant)

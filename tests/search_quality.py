@@ -1,9 +1,11 @@
 """How well the search finds: judged queries, what each lane found for them, and how good that is.
 
-The judgements are told by what the generator of the office knows (`@project=2302;kind=Rechnung`) and by who wrote the
-other documents (`search_judged/`); nothing of them comes out of the search, and they share no code with it. Grades: 2
-is what was asked for, 1 is near it. Half of the queries may be looked at while the ranking is tuned, the other half
-checks that it was not tuned to the first.
+The judgements are told by who knows the documents (`search_judged/`); nothing of them comes out of the search, and they
+share no code with it. Grades: 2 is what was asked for, 1 is near it. Half of the queries may be looked at while the
+ranking is tuned, the other half checks that it was not tuned to the first.
+
+Of which office the documents are, and how judgements name them, an `Office` says: the demo office (`search_office`),
+the corpus of real files (`search_corpus`).
 """
 
 from __future__ import annotations
@@ -11,23 +13,25 @@ from __future__ import annotations
 import re
 import statistics
 import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import search_measures
-import search_office
+from kept_vectors import kept_vectors
 
+from ibhelm_pipelines.search import chunking
+from ibhelm_pipelines.search.documents import index_documents
+from ibhelm_pipelines.search.embedding import embed
 from ibhelm_pipelines.search.finding import open_finder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from ibhelm_pipelines.search.results import Lane
     from ibhelm_pipelines.settings import Settings
 
-QUERIES = Path(__file__).with_name("search_judged") / "queries.tsv"
 LANES: dict[str, tuple[Lane, ...] | None] = {"lexical": ("words", "names"), "vector": ("vectors",), "hybrid": None}
 K_NDCG, K_RECALL = 10, 20
 _ASKED = 2
@@ -36,8 +40,29 @@ Half = Literal["tune", "check"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Office:
+    """What is searched, and by which names its judgements speak of it.
+
+    Attributes:
+        queries: lines of kind, query and judgements.
+        make_nas: makes its NAS below a folder; returns its root.
+        read: reads what these settings name into their database.
+        keys: by which name each thing in the database is judged.
+        meant: says of a judgement without its grade which names it means.
+        most_parts: of a text have a vector; None: as many as the product gives it.
+    """
+
+    queries: Path
+    make_nas: Callable[[Path], Path]
+    read: Callable[[Settings], None]
+    keys: Callable[[Settings], dict[tuple[str, int], str]]
+    meant: Callable[[Settings], Callable[[str], set[str]]]
+    most_parts: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A query, and what is relevant for it by the names of `search_office`, with grades."""
+    """A query, and what is relevant for it by the names of its office, with grades."""
 
     kind: str
     text: str
@@ -68,52 +93,52 @@ Answers = dict[str, list[Answer]]
 """By lane."""
 
 
-def judged_queries(settings: Settings) -> list[Judged]:
+def judged_queries(office: Office, settings: Settings) -> list[Judged]:
     """Return all queries.
 
     Raises:
         ValueError: one asks for what there is not.
     """
-    assert settings.nas_root is not None
-    known = {each["id"] for kind in search_office.written().values() for each in kind}
-    files = search_office.truth(settings.nas_root)
+    meant = office.meant(settings)
     queries = []
-    for line in QUERIES.read_text(encoding="utf-8").splitlines():
+    for line in office.queries.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
             kind, text, judgements = line.split("\t")
-            grades = _grades(judgements, known, files)
-            queries.append(Judged(kind=kind, text=text, grades=grades))
+            queries.append(Judged(kind=kind, text=text, grades=_grades(judgements, meant)))
     return queries
 
 
-def _grades(judgements: str, known: set[str], files: list[dict[str, Any]]) -> dict[str, int]:
+def _grades(judgements: str, meant: Callable[[str], set[str]]) -> dict[str, int]:
     grades: dict[str, int] = {}
     for judgement in judgements.split(" "):
         match = re.fullmatch(r"(.*?)(?::([12]))?", judgement)
         assert match is not None
-        told, grade = match[1], int(match[2] or _ASKED)
-        names = _meant(told[1:], files) if told.startswith("@") else {told} & known
+        names = meant(match[1])
         if not names:
             raise ValueError(f"{judgement} is nothing that the office has")
-        grades |= dict.fromkeys(names - grades.keys(), grade)
+        grades |= dict.fromkeys(names - grades.keys(), int(match[2] or _ASKED))
     return grades
 
 
-def _meant(facts: str, files: list[dict[str, Any]]) -> set[str]:
-    """The generated files of which these facts are true, such as `project=2302;kind=Rechnung`; `name` has wildcards."""
-    wanted = dict(fact.split("=", 1) for fact in facts.split(";"))
-    return {line["duplicate_of"] or line["path"] for line in files if _is_meant(line, wanted)}
+def index(office: Office, settings: Settings, *, everything: bool = False) -> None:
+    """Make the documents and the vectors that are missing, or all documents."""
+    index_documents(settings, everything=everything)
+    with kept_vectors(), _parts(office.most_parts):
+        embed(settings)
 
 
-def _is_meant(line: dict[str, Any], wanted: dict[str, str]) -> bool:
-    told = {"project": line["project"], "kind": line["kind"], "group": str(line["cost_group"])}
-    name = search_office.composed(PurePosixPath(line["path"]).name)
-    return fnmatchcase(name, wanted.get("name", "*")) and all(
-        told[fact] == value for fact, value in wanted.items() if fact != "name"
-    )
+@contextmanager
+def _parts(most: int | None) -> Iterator[None]:
+    product = chunking.MOST_CHUNKS
+    chunking.MOST_CHUNKS = most or product
+    try:
+        yield
+    finally:
+        chunking.MOST_CHUNKS = product
 
 
 def measure(
+    office: Office,
     settings: Settings,
     queries: Iterable[Judged],
     *,
@@ -121,7 +146,7 @@ def measure(
     progress: Callable[[str], None] = print,
 ) -> Answers:
     """Ask all queries in each of the lanes."""
-    names = search_office.keys(settings)
+    names = office.keys(settings)
     answers: Answers = {}
     with open_finder(settings) as finder:
         for lane in lanes:

@@ -136,7 +136,7 @@ class Ledger:
         self._open: set[str] = set()
         self._busy: set[str] = set()
         self._changed: set[str] = set()
-        versions = tool_versions(step)
+        versions = tool_versions(step, settings)
         self._scope = {
             "step": step,
             "folders": list(scope.folders) if scope.folders is not None else None,
@@ -189,6 +189,7 @@ class Ledger:
     def _missing_in_folders(self) -> Iterator[list[str]]:
         """The list lies in the database: 300,000 hashes in this process would not be little."""
         with translated_errors():
+            self._connection.execute(self._queries["note_tool_versions"], self._scope)
             for name in ("create_worklist", "fill_worklist", "index_worklist"):
                 self._connection.execute(self._queries[name], self._scope if name == "fill_worklist" else None)
         after = 0
@@ -235,12 +236,14 @@ class Ledger:
         return {
             "hash": done.work.hash,
             "step": self._step,
-            "version": tool_version(family, self._step),
+            "version": tool_version(family, self._step, self._settings),
             "state": done.outcome.state,
             "reason": done.outcome.reason,
             "transient": done.outcome.transient,
             "changed": done.outcome.changed,
             "took_ms": done.took_ms,
+            "pages_read": done.outcome.pages_read,
+            "truncated": done.outcome.truncated,
             "max_attempts": MAX_ATTEMPTS,
         }
 
@@ -267,16 +270,11 @@ def open_session(settings: Settings) -> Iterator[Connection]:
 
 
 def _content_row(done: Done) -> dict[str, Any]:
-    facts = done.outcome.facts
     return {
         "hash": done.work.hash,
         "family": done.kind.family if done.kind is not None else None,
         "media_type": done.kind.media_type if done.kind is not None else None,
-        "page_count": facts.page_count,
-        "pixel_width": facts.pixel_width,
-        "pixel_height": facts.pixel_height,
-        "author": facts.author,
-        "title": facts.title,
+        **asdict(done.outcome.facts),
     }
 
 

@@ -31,11 +31,14 @@ class Limits:
         seconds: wall time, then the worker is killed.
         memory_mb: address space of the worker, MiB.
         text_chars: characters of text that are kept.
+        scratch: an empty folder for files of its own, thrown away afterwards; only for readers whose tool asks for one
+            (`Tool.scratch`), else it is empty.
     """
 
     seconds: float
     memory_mb: int
     text_chars: int
+    scratch: str = ""
 
 
 def encode_preview(image: Image.Image) -> bytes:
@@ -48,6 +51,14 @@ def encode_preview(image: Image.Image) -> bytes:
 def fact(value: object) -> str | None:
     """Return a one-line fact (author, title) that is fit to be stored, or None when there is nothing in it."""
     return " ".join(storable(str(value or "")).split())[:MAX_FACT_CHARS] or None
+
+
+def mended(text: str) -> str:
+    """Return text whose UTF-8 bytes a library took for Latin 1 as it was meant; other text is hardly ever valid so."""
+    try:
+        return text.encode("latin-1").decode("utf-8")
+    except UnicodeError:
+        return text
 
 
 def is_memory_shortage(error: Exception) -> bool:

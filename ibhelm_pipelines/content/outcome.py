@@ -6,6 +6,7 @@ document.
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -19,13 +20,25 @@ EMPTY_FILE = "The file has no bytes"
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a reader learned about a content beside its main result; None: it did not look or the file does not say."""
+    """What a reader learned about a content beside its main result; None: it did not look or the file does not say.
+
+    Attributes:
+        page_count: pages, sheets, slides or frames.
+        program: what the file was made with.
+        written_at: when the document was begun, by itself; without a zone where the file names none.
+        likeness: 64 bits that are nearly the same for pictures that look the same, as a signed number.
+        language: of the text, two letters.
+    """
 
     page_count: int | None = None
     pixel_width: int | None = None
     pixel_height: int | None = None
     author: str | None = None
     title: str | None = None
+    program: str | None = None
+    written_at: dt.datetime | None = None
+    likeness: int | None = None
+    language: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +52,9 @@ class Outcome:
         preview: WebP bytes of a good thumbnail.
         text: good text, form feeds between pages.
         truncated: the text ends before the document does.
+        pages_read: pages, sheets, slides or frames that the text covers; of pages without text that were recognised,
+            too. None where the kind has no such thing.
+        pictured: pages, counted from 0, that have only a picture, whose text the pipeline may have recognised.
     """
 
     state: State
@@ -49,6 +65,8 @@ class Outcome:
     preview: bytes | None = None
     text: str | None = None
     truncated: bool = False
+    pages_read: int | None = None
+    pictured: tuple[int, ...] = ()
     facts: Facts = field(default_factory=Facts)
 
 

@@ -16,6 +16,8 @@ SHEET = (283, PREVIEW_PIXELS)
 MAX_LINES = 48
 MAX_LINE_CHARS = 300
 MAX_COLUMNS = 12
+MAX_VALUE_CHARS = 120
+"""Of a line of the head of a letter: so much fits into two lines of the sheet."""
 
 STYLE = """<style>
 @page { margin: 12pt }
@@ -24,6 +26,7 @@ h1 { font-size: 11pt; margin: 0 0 6pt 0 }
 p { margin: 0; min-height: 1em }
 table { border-collapse: collapse }
 td { font-size: 8pt; padding: 1pt 4pt 1pt 0; border-bottom: 0.3pt solid #999 }
+.label { color: #777 }
 </style>"""
 
 
@@ -34,16 +37,33 @@ def draw_text(text: str, *, title: str | None = None) -> bytes:
         text: what to show; only its first lines fit.
         title: stands above the text, larger.
     """
-    lines = (line[:MAX_LINE_CHARS].rstrip() for line in text.expandtabs(4).splitlines()[:MAX_LINES])
     heading = f"<h1>{escape(title)}</h1>" if title else ""
-    return _draw(heading + "".join(f"<p>{_spaced(line)}</p>" for line in lines))
+    return _draw(heading + _paragraphs(text))
 
 
-def draw_table(rows: list[list[str]]) -> bytes:
-    """Return the WebP picture of a sheet with the beginning of this table on it."""
+def draw_table(rows: list[list[str]], *, title: str | None = None) -> bytes:
+    """Return the WebP picture of a sheet with the beginning of this table on it, below a title."""
     shown = (row[:MAX_COLUMNS] for row in rows[:MAX_LINES])
     cells = ("".join(f"<td>{escape(cell[:60]) or '&#160;'}</td>" for cell in row) for row in shown)
-    return _draw(f"<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>")
+    heading = f"<h1>{escape(title)}</h1>" if title else ""
+    return _draw(f"{heading}<table>{''.join(f'<tr>{row}</tr>' for row in cells)}</table>")
+
+
+def draw_letter(head: list[tuple[str, str]], text: str) -> bytes:
+    """Return the WebP picture of a sheet with a letter on it: lines of a head, each a label and a value, and text."""
+    cells = (
+        f"<tr><td class='label'>{escape(label)}</td><td>{escape(_shortened(value))}</td></tr>" for label, value in head
+    )
+    return _draw(f"<table>{''.join(cells)}</table><p>&#160;</p>{_paragraphs(text)}")
+
+
+def _shortened(value: str) -> str:
+    return value if len(value) <= MAX_VALUE_CHARS else value[: MAX_VALUE_CHARS - 1] + "…"
+
+
+def _paragraphs(text: str) -> str:
+    lines = (line[:MAX_LINE_CHARS].rstrip() for line in text.expandtabs(4).splitlines()[:MAX_LINES])
+    return "".join(f"<p>{_spaced(line)}</p>" for line in lines)
 
 
 def _spaced(line: str) -> str:

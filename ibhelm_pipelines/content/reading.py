@@ -8,17 +8,18 @@ from __future__ import annotations
 import hashlib
 import time
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.content.families import tool_for
-from ibhelm_pipelines.content.jail import Job
 from ibhelm_pipelines.content.ledger import Done, StoredRow
-from ibhelm_pipelines.content.limits import Limits
-from ibhelm_pipelines.content.outcome import EMPTY_FILE, Outcome, empty, failed, unread, unsupported
+from ibhelm_pipelines.content.outcome import EMPTY_FILE, Outcome, empty, failed, unread
 from ibhelm_pipelines.content.sandbox import Sandbox
 from ibhelm_pipelines.content.sniff import HEAD_BYTES, Kind, sniff
 from ibhelm_pipelines.content.source import opened
 from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError
+from ibhelm_pipelines.language import language_of
 from ibhelm_pipelines.objects.store import thumbnail_key
 from ibhelm_pipelines.share import Share
 
@@ -44,11 +45,6 @@ class Reading:
         self._settings = settings
         self._sandbox = sandbox
         self._objects = objects
-        self._limits = Limits(
-            seconds=settings.content_seconds,
-            memory_mb=settings.content_memory_mb,
-            text_chars=settings.text_max_chars,
-        )
 
     def __call__(self, work: Work) -> Done:
         """Do the step.
@@ -58,19 +54,9 @@ class Reading:
             ObjectStoreUnavailableError: a preview could not be stored.
         """
         started = time.monotonic()
-        kind, outcome = read_somewhere(work, self._settings, self._read)
+        kind, outcome = read_somewhere(work, self._settings, partial(read_place, self._step, self._sandbox))
         stored = self._store(work, outcome.preview) if outcome.preview is not None else None
         return Done(work=work, outcome=outcome, took_ms=elapsed_ms(started), kind=kind, stored=stored)
-
-    def _read(self, place: Place) -> tuple[Kind, Outcome]:
-        with opened(place) as file:
-            kind = sniff(file.read(HEAD_BYTES), place.extension)
-        if place.size_bytes == 0:
-            return kind, empty(EMPTY_FILE)
-        tool = tool_for(kind.family, self._step)
-        if tool.reader is None:
-            return kind, unsupported(tool.explain_refusal(kind.name))
-        return kind, self._sandbox.run(Job(reader=tool.reader, place=place, limits=self._limits))
 
     def _store(self, work: Work, preview: bytes) -> StoredRow:
         key, sha256 = thumbnail_key(work.hash), hashlib.sha256(preview).hexdigest()
@@ -83,6 +69,20 @@ def open_reading(step: ReadStep, settings: Settings, workers: Workers, objects: 
     """Provide a run of the step with its sandbox for the length of the block; its end stops what still runs."""
     with Sandbox(settings, workers) as sandbox:
         yield Reading(step, settings, sandbox, objects)
+
+
+def read_place(step: ReadStep, sandbox: Sandbox, place: Place) -> tuple[Kind, Outcome]:
+    """Tell what lies at a place, and what a step makes of it.
+
+    Raises:
+        ContentChangedError, FileUnreadableError: it is not what was expected there, or cannot be read now.
+    """
+    with opened(place) as file:
+        kind = sniff(file.read(HEAD_BYTES), place.extension)
+    if place.size_bytes == 0:
+        return kind, empty(EMPTY_FILE)
+    outcome = sandbox.read(tool_for(kind.family, step), place, kind.name)
+    return kind, _with_language(outcome) if outcome.text else outcome
 
 
 def read_somewhere(
@@ -104,6 +104,13 @@ def read_somewhere(
         if not outcome.unread:
             break
     return kind, outcome
+
+
+def _with_language(outcome: Outcome) -> Outcome:
+    """Tell the language of a text by its beginning, or by its middle where it begins with numbers and names."""
+    text = outcome.text or ""
+    language = outcome.facts.language or language_of(text) or language_of(text[len(text) // 2 :])
+    return replace(outcome, facts=replace(outcome.facts, language=language))
 
 
 def elapsed_ms(started: float) -> int:

@@ -8,37 +8,64 @@ from __future__ import annotations
 
 import signal
 from concurrent.futures import CancelledError
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from ibhelm_pipelines.content import jail
-from ibhelm_pipelines.content.outcome import Outcome, failed
-from ibhelm_pipelines.content.workers import TIME_IS_UP, Slot, Workers, name_exit
+from ibhelm_pipelines.content.families import usable_tool
+from ibhelm_pipelines.content.jail import Order
+from ibhelm_pipelines.content.limits import Limits
+from ibhelm_pipelines.content.outcome import Outcome, failed, unread, unsupported
+from ibhelm_pipelines.content.programs import PROGRAMS, Conversion, find_program, result_of
+from ibhelm_pipelines.content.recognition import PAGE_SECONDS, recognise
+from ibhelm_pipelines.content.scratch import SCRATCH_BYTES, Scratch, open_scratch
+from ibhelm_pipelines.content.source import handed_out, is_copied, place_of
+from ibhelm_pipelines.content.workers import TIME_IS_UP, Slot, Worker, Workers, name_exit
+from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
-    from ibhelm_pipelines.content.jail import Job
+    from ibhelm_pipelines.content.families import Tool
+    from ibhelm_pipelines.content.source import Place
     from ibhelm_pipelines.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One reader on one content at one place.
+
+    Attributes:
+        arguments: what the reader is given beside the file and its limits.
+        scratch: the folder that it is given for files of its own.
+        conversion: the program that is run instead of a reader; it leaves its result in the scratch folder.
+    """
+
+    place: Place
+    limits: Limits
+    reader: str = ""
+    arguments: tuple[Any, ...] = ()
+    scratch: Scratch | None = None
+    conversion: Conversion | None = None
 
 
 class Sandbox:
     """Runs the jobs of one run in workers that it shares with other runs; serves any number of threads.
 
     Args:
-        settings: the time limit, and the memory limit for what is said of it.
+        settings: the limits of `read`.
         workers: where its workers come from.
-        perform: what a worker does with a job; tests put hostile code here.
     """
 
-    def __init__(
-        self, settings: Settings, workers: Workers, *, perform: Callable[[Job], Outcome] = jail.perform
-    ) -> None:
-        self._seconds = settings.content_seconds
-        self._memory_mb = settings.content_memory_mb
+    def __init__(self, settings: Settings, workers: Workers) -> None:
+        self._settings = settings
+        self._limits = Limits(
+            seconds=settings.content_seconds, memory_mb=settings.content_memory_mb, text_chars=settings.text_max_chars
+        )
         self._workers = workers
-        self._perform = perform
         self._closed = False
         self._mine: set[Slot] = set()
         self._guard = Lock()
@@ -63,13 +90,64 @@ class Sandbox:
             TransientError: worker processes cannot be started on this machine.
             CancelledError: the sandbox or its workers were closed meanwhile.
         """
-        slot = self._workers.take(job, unless=self._is_over)
+        try:
+            with handed_out(job.place) as file:
+                return self._run(job, file)
+        except (ContentChangedError, FileUnreadableError) as error:
+            return unread(error)
+
+    def read(self, tool: Tool, place: Place, name: str) -> Outcome:
+        """Have a tool read a content; `name` is the everyday name of its kind. Errors as of `run`."""
+        tool = usable_tool(tool, self._settings)
+        if tool.reader is None:
+            return unsupported(tool.explain_refusal(name))
+        limits = self._limits if tool.seconds is None else replace(self._limits, seconds=tool.seconds)
+        if tool.converter is not None:
+            return self._convert_and_read(tool, place, name, limits)
+        with open_scratch() if tool.scratch else nullcontext() as scratch:
+            outcome = self.run(Job(reader=tool.reader, place=place, limits=limits, scratch=scratch))
+        return self._recognise(tool.recogniser, place, outcome) if tool.recogniser and outcome.pictured else outcome
+
+    def _recognise(self, reader: str, place: Place, outcome: Outcome) -> Outcome:
+        engine = self._settings.ocr_engine
+        limits = replace(self._limits, seconds=max(self._limits.seconds, PAGE_SECONDS))
+
+        def read_page(number: int) -> Outcome:
+            return self.run(Job(reader=reader, arguments=(number, engine), place=place, limits=limits))
+
+        return recognise(outcome, self._settings, read_page)
+
+    def _convert_and_read(self, tool: Tool, place: Place, name: str, limits: Limits) -> Outcome:
+        """What the program makes is read like any file; when it makes nothing, what is done otherwise is done."""
+        assert tool.converter is not None
+        assert tool.reader is not None
+        program = find_program(tool.converter, self._settings)
+        assert program is not None  # the tool is usable
+        conversion = Conversion(key=tool.converter, executable=program.executable, extension=place.extension)
+        enough = replace(limits, memory_mb=program.program.memory_mb)
+        with open_scratch() as scratch:
+            outcome = self.run(Job(place=place, limits=enough, scratch=scratch, conversion=conversion))
+            if outcome.state == "ok":
+                return self._read_result(tool.reader, result_of(conversion, scratch.folder), limits)
+        if tool.otherwise is None or outcome.unread:
+            return outcome
+        return self.read(tool.otherwise, place, name)
+
+    def _read_result(self, reader: str, path: Path, limits: Limits) -> Outcome:
+        try:
+            place = place_of(path)
+        except ContentChangedError as error:
+            return unread(error)
+        return self.run(Job(reader=reader, place=place, limits=limits))
+
+    def _run(self, job: Job, file: BinaryIO) -> Outcome:
+        slot = self._workers.take(job.place.size_bytes, unless=self._is_over)
         if slot is None:
             raise CancelledError
         try:
             with self._guard:
                 self._mine.add(slot)
-            return self._judge(slot, job)
+            return self._judge(slot, job, file)
         finally:
             self._let_go(slot)
 
@@ -84,32 +162,51 @@ class Sandbox:
             slot.discard()
         self._workers.give_back(slot)
 
-    def _judge(self, slot: Slot, job: Job) -> Outcome:
+    def _judge(self, slot: Slot, job: Job, file: BinaryIO) -> Outcome:
         """What dies in a worker that served other files is tried once more in a fresh one: they may have broken it."""
+        alone = job.scratch is not None or not is_copied(job.place)
         while True:
-            worker = slot.worker()
+            worker = slot.worker(alone=alone)
             if self._is_over():
                 raise CancelledError
             fresh = worker.files == 0
-            answer = worker.ask(self._perform, job, self._seconds)
+            answer = _ask(worker, job, file)
             if isinstance(answer, Outcome):
                 slot.replace_if_used_up()
                 return answer
             status = slot.discard()
             if answer is TIME_IS_UP:
                 # Wall time, not processor time: the disk may have stalled, so it gets another chance.
-                return failed(self._too_long(), transient=True)
+                return failed(_too_long(job), transient=True)
             if fresh and not self._is_over():
-                return self._explain_exit(status)
+                return self._explain_exit(status, job)
 
-    def _explain_exit(self, status: int) -> Outcome:
+    def _explain_exit(self, status: int, job: Job) -> Outcome:
         if status == jail.EXIT_OUT_OF_MEMORY:
-            return failed(f"The reader needed more than {self._memory_mb} MiB")
+            return failed(f"{_name(job)} needed more than {job.limits.memory_mb} MiB")
         if status == -signal.SIGXCPU:
-            return failed(self._too_long())
+            return failed(_too_long(job))
         if status == -signal.SIGKILL:
-            return failed("The reader was killed by the system, which may have been short of memory", transient=True)
-        return failed(f"The reader crashed ({name_exit(status)})")
+            return failed(f"{_name(job)} was killed by the system, which may have been short of memory", transient=True)
+        return failed(f"{_name(job)} crashed ({name_exit(status)})")
 
-    def _too_long(self) -> str:
-        return f"The reader took longer than {self._seconds} s"
+
+def _ask(worker: Worker, job: Job, file: BinaryIO) -> object:
+    folder = str(job.scratch.folder) if job.scratch else ""
+    limits = replace(job.limits, scratch=folder)
+    order = Order(reader=job.reader, limits=limits, arguments=job.arguments, conversion=job.conversion)
+    if job.scratch is None:
+        return worker.ask(order, file)
+    with job.scratch.bounded(worker.kill):
+        answer = worker.ask(order, file)
+    return (
+        failed(f"{_name(job)} wrote more than {SCRATCH_BYTES >> 20} MiB of files") if job.scratch.overflowed else answer
+    )
+
+
+def _name(job: Job) -> str:
+    return PROGRAMS[job.conversion.key].name if job.conversion else "The reader"
+
+
+def _too_long(job: Job) -> str:
+    return f"{_name(job)} took longer than {job.limits.seconds:g} s"

@@ -1,5 +1,9 @@
 """Reads the bytes of a content from the NAS, and never from a file that is no longer the one that the scan hashed.
 
+A content that is not too large is copied into memory first, for the worker that opens it: such a copy has no name and
+lies on no disk, so that a worker whom the kernel refuses every file can still open it as often as it likes, and it
+cannot change under its reader.
+
 Size, modification time and inode are compared with what the scan wrote down, before and after reading: a file that
 was edited meanwhile gives no result at all, because it would be stored under the wrong hash. Nothing here ever
 writes.
@@ -8,7 +12,9 @@ writes.
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,6 +24,7 @@ from ibhelm_pipelines.share import signed64, storable_time_ns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 CHANGED = "The file changed since the last scan"
 GONE = "The file is no longer where the last scan saw it"
@@ -25,6 +32,13 @@ GONE = "The file is no longer where the last scan saw it"
 _FLAGS = (
     os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 )  # a pipe that took the file's place must not hang us
+
+
+COPIED_BYTES = 16 << 20
+"""Copying so much takes 10 ms; a larger file gets a process of its own, which takes longer to start
+(benchmarks/sandbox.py), but waits for no copy of gigabytes."""
+
+_F_ADD_SEALS, _NO_CHANGES = 1033, 0x1 | 0x2 | 0x4 | 0x8  # of linux/fcntl.h
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +57,25 @@ class Place:
     inode: int
 
 
+def place_of(path: Path) -> Place:
+    """Return the place of a file that was made just now.
+
+    Raises:
+        ContentChangedError: it is not there any more.
+    """
+    try:
+        status = path.lstat()
+    except OSError as error:
+        raise cannot_read(error) from error
+    return Place(
+        path=os.fsencode(path),
+        extension=path.suffix[1:],
+        size_bytes=status.st_size,
+        mtime_ns=storable_time_ns(status.st_mtime_ns),
+        inode=signed64(status.st_ino),
+    )
+
+
 @contextmanager
 def opened(place: Place) -> Iterator[BinaryIO]:
     """Open the file for reading, unbuffered by us, and check it before and after the block.
@@ -59,6 +92,37 @@ def opened(place: Place) -> Iterator[BinaryIO]:
         _check(file, place)
         yield file
         _check(file, place)
+
+
+@contextmanager
+def handed_out(place: Place) -> Iterator[BinaryIO]:
+    """Open the file as a worker gets it: a copy of it up to COPIED_BYTES, else itself. Errors as of `opened`."""
+    if not is_copied(place):
+        with opened(place) as file:
+            yield file
+        return
+    with opened(place) as file:
+        copy = _copy(file)
+    with copy:
+        yield copy
+
+
+def is_copied(place: Place) -> bool:
+    """Whether a worker gets a copy of this file."""
+    return place.size_bytes <= COPIED_BYTES and sys.platform == "linux"
+
+
+def _copy(file: BinaryIO) -> BinaryIO:
+    copy = os.fdopen(os.memfd_create("content", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING), "rb")
+    left = COPIED_BYTES
+    try:
+        while left > 0 and (sent := os.sendfile(copy.fileno(), file.fileno(), None, left)):
+            left -= sent
+        fcntl.fcntl(copy.fileno(), _F_ADD_SEALS, _NO_CHANGES)
+    except OSError as error:
+        copy.close()
+        raise cannot_read(error) from error
+    return copy
 
 
 def cannot_read(error: OSError) -> ContentChangedError | FileUnreadableError:

@@ -53,10 +53,13 @@ class Steps:
     """Does steps with worker processes and an object store that stay open; from any number of threads at once.
 
     Get it from `open_steps`.
+
+    Attributes:
+        settings: of this process.
     """
 
     def __init__(self, settings: Settings, objects: ObjectStore, workers: Workers) -> None:
-        self._settings = settings
+        self.settings = settings
         self._objects = objects
         self._workers = workers
 
@@ -82,7 +85,7 @@ class Steps:
             ConfigurationError: a person must change a setting.
             CancelledError: the steps were closed meanwhile (of concurrent.futures).
         """
-        with open_session(self._settings) as connection:
+        with open_session(self.settings) as connection:
             return self._run(connection, step, Scope(folders=folders, hashes=hashes), tell=tell)
 
     def derive(self, hashes: Sequence[str], *, tell: bool = False) -> dict[Step, StepReport]:
@@ -91,13 +94,13 @@ class Steps:
         Arguments and errors as of `run`; what the steps before an error did is stored.
         """
         scope = Scope(hashes=hashes)
-        with open_session(self._settings) as connection:
+        with open_session(self.settings) as connection:
             return {step: self._run(connection, step, scope, tell=tell) for step in LIVE_ORDER}
 
     def _run(self, connection: Connection, step: Step, scope: Scope, *, tell: bool) -> StepReport:
         started = time.monotonic()
-        Share.open(self._settings)
-        ledger, tally = Ledger(connection, self._settings, step, scope, tell=tell), Tally()
+        Share.open(self.settings)
+        ledger, tally = Ledger(connection, self.settings, step, scope, tell=tell), Tally()
         # Closing stops the workers at once when a chunk cannot be recorded.
         with closing(self._chunks(step, ledger, at_once=scope.hashes is not None)) as chunks:
             for chunk in chunks:
@@ -109,9 +112,9 @@ class Steps:
 
     def _chunks(self, step: Step, ledger: Ledger, *, at_once: bool) -> Generator[list[Done]]:
         """Yield finished contents in chunks; the last one also when an error ends the run, before the error passes."""
-        threads = STORE_THREADS if step == "store" else self._settings.content_workers * READING_THREADS_PER_WORKER
+        threads = STORE_THREADS if step == "store" else self.settings.content_workers * READING_THREADS_PER_WORKER
         chunk: list[Done] = []
-        with _threads(threads, name=step) as executor, self._open_worker(step) as worker:
+        with open_threads(threads, name=step) as executor, self._open_worker(step) as worker:
             for finished, error in _finished(executor, worker, ledger.missing(), ahead=threads * AHEAD):
                 chunk += finished
                 if chunk and (error or at_once or _is_full(chunk)):
@@ -125,9 +128,9 @@ class Steps:
     @contextmanager
     def _open_worker(self, step: Step) -> Iterator[Callable[[Work], Done]]:
         if step == "store":
-            yield Storing(self._settings, self._objects)
+            yield Storing(self.settings, self._objects)
         else:
-            with open_reading(step, self._settings, self._workers, self._objects) as reading:
+            with open_reading(step, self.settings, self._workers, self._objects) as reading:
                 yield reading
 
 
@@ -153,7 +156,8 @@ def _open(settings: Settings, *, for_small: int) -> Iterator[Steps]:
 
 
 @contextmanager
-def _threads(number: int, *, name: str) -> Iterator[ThreadPoolExecutor]:
+def open_threads(number: int, *, name: str) -> Iterator[ThreadPoolExecutor]:
+    """Provide threads for the length of the block; when an error ends it, what has not begun never does."""
     executor = ThreadPoolExecutor(number, thread_name_prefix=name)
     try:
         yield executor

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import codecs
 import csv
+from collections.abc import Callable
 from typing import BinaryIO
 
+from ibhelm_pipelines.content.encodings import old_encoding, text_encoding
 from ibhelm_pipelines.content.limits import Limits
 from ibhelm_pipelines.content.outcome import Outcome, empty
 from ibhelm_pipelines.content.page import MAX_LINES, draw_table, draw_text
-from ibhelm_pipelines.content.sniff import HEAD_BYTES, text_encoding
+from ibhelm_pipelines.content.sniff import HEAD_BYTES
 from ibhelm_pipelines.plain_text import storable
 
 BLANK = "The text is only blanks"
@@ -21,7 +23,11 @@ PREVIEW_BYTES = 16_384
 
 MAX_BYTES_PER_CHAR = 4
 
-_AS_CP1252 = "ibhelm-cp1252"
+MAX_WORD = 32
+SAMPLE_BYTES = 65_536
+"""Around the first sign that is not UTF-8: by these it is told which old encoding the file is in."""
+
+_FROM_OLD = {"cp1252": "ibhelm-cp1252", "cp850": "ibhelm-cp850"}
 
 
 def thumbnail(file: BinaryIO, limits: Limits) -> Outcome:  # noqa: ARG001 - every reader has this signature
@@ -68,13 +74,25 @@ def _rows(beginning: str) -> list[list[str]]:
 
 
 def _decode(raw: bytes, encoding: str) -> str:
-    return raw.decode("utf-8", _AS_CP1252) if encoding in ("utf-8", "cp1252") else raw.decode(encoding, "replace")
+    if encoding not in ("utf-8", "cp1252"):
+        return raw.decode(encoding, "replace")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # Old exports mix UTF-8 and one of the others in one file, line by line.
+        old = old_encoding(raw[error.start - min(error.start, MAX_WORD) : error.start + SAMPLE_BYTES])
+        return raw.decode("utf-8", _FROM_OLD[old])
 
 
-def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
-    """Decode what is not UTF-8 as Windows wrote it; old exports mix both in one file, line by line."""
-    assert isinstance(error, UnicodeDecodeError)
-    return error.object[error.start : error.end].decode("cp1252", "replace"), error.end
+def _decoder_of(old: str) -> Callable[[UnicodeError], tuple[str, int]]:
+    """Return an error handler that decodes what is not UTF-8 as an old program wrote it."""
+
+    def decode(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeDecodeError)
+        return error.object[error.start : error.end].decode(old, "replace"), error.end
+
+    return decode
 
 
-codecs.register_error(_AS_CP1252, _as_cp1252)
+for _old, _name in _FROM_OLD.items():
+    codecs.register_error(_name, _decoder_of(_old))

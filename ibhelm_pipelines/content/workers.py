@@ -11,22 +11,31 @@ job finds room however long the long ones take.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
+import os
+import pickle
 import signal
+import socket
+from contextlib import suppress
 from threading import Condition
 from typing import TYPE_CHECKING, cast
 
-from ibhelm_pipelines.content import jail
+from ibhelm_pipelines.content import clean_start, jail
+from ibhelm_pipelines.content.confinement import Protections
 from ibhelm_pipelines.content.families import reader_modules
 from ibhelm_pipelines.content.limits import SMALL_BYTES
+from ibhelm_pipelines.content.line import Line, NonsenseError, decode, longest_answer, nonsense
 from ibhelm_pipelines.errors import TransientError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.context import ForkServerContext
     from types import TracebackType
+    from typing import BinaryIO
 
-    from ibhelm_pipelines.content.jail import Job
-    from ibhelm_pipelines.content.outcome import Outcome
+    from ibhelm_pipelines.content.jail import Order, Perform
+    from ibhelm_pipelines.content.limits import Limits
     from ibhelm_pipelines.settings import Settings
 
 FILES_PER_WORKER = 500
@@ -34,6 +43,8 @@ FILES_PER_WORKER = 500
 
 START_SECONDS = 60
 """Longest wait for a worker to start; a second is usual, a machine that swaps needs more."""
+
+MAX_READY_BYTES = 1000
 
 DYING_SECONDS = 5
 """A worker whose pipe is closed is exiting; so long it may take to."""
@@ -49,12 +60,14 @@ class Workers:
     Args:
         settings: number of workers, and their memory limit.
         for_small: slots on top of that number, so that contents up to SMALL_BYTES find one whatever the others do.
+        perform: what a worker does with an order; tests put hostile code here.
     """
 
-    def __init__(self, settings: Settings, *, for_small: int = 0) -> None:
+    def __init__(self, settings: Settings, *, for_small: int = 0, perform: Perform = jail.perform) -> None:
         self.closed = False
         self._for_small = for_small
-        self._slots = [Slot(settings.content_memory_mb) for _ in range(settings.content_workers + for_small)]
+        number = settings.content_workers + for_small
+        self._slots = [Slot(settings.content_memory_mb, perform) for _ in range(number)]
         self._idle = list(self._slots)
         self._changed = Condition()
 
@@ -74,9 +87,9 @@ class Workers:
         for slot in self._slots:
             slot.discard()
 
-    def take(self, job: Job, *, unless: Callable[[], bool]) -> Slot | None:
-        """Wait for a slot in which the job may run and take it; None as soon as the caller no longer wants it."""
-        kept = 0 if job.place.size_bytes <= SMALL_BYTES else self._for_small
+    def take(self, size_bytes: int, *, unless: Callable[[], bool]) -> Slot | None:
+        """Wait for a slot for a content of this size and take it; None as soon as the caller no longer wants it."""
+        kept = 0 if size_bytes <= SMALL_BYTES else self._for_small
         with self._changed:
             self._changed.wait_for(lambda: unless() or len(self._idle) > kept)
             return None if unless() else self._idle.pop()
@@ -96,19 +109,26 @@ class Workers:
 class Slot:
     """Room for one worker at a time; owned by the thread that took it."""
 
-    def __init__(self, memory_mb: int) -> None:
+    def __init__(self, memory_mb: int, perform: Perform) -> None:
         self._memory_mb = memory_mb
+        self._perform = perform
         self._worker: Worker | None = None
 
-    def worker(self) -> Worker:
-        """Return the worker, started now if there is none."""
+    def worker(self, *, alone: bool) -> Worker:
+        """Return the worker, started now if there is none.
+
+        Args:
+            alone: one that serves a single content and is locked in with it.
+        """
+        if alone:
+            self.discard()
         if self._worker is None:
-            self._worker = Worker(self._memory_mb)
+            self._worker = Worker(self._memory_mb, self._perform, alone=alone)
         return self._worker
 
     def replace_if_used_up(self) -> None:
         """End a worker that served long enough or has grown too much."""
-        if self._worker is not None and (self._worker.worn_out or self._worker.files >= FILES_PER_WORKER):
+        if self._worker is not None and self._worker.used_up:
             self.discard()
 
     def interrupt(self) -> None:
@@ -124,59 +144,106 @@ class Slot:
 
 
 class Worker:
-    """One process, from its start to its end."""
+    """One process, from its start to its end.
 
-    def __init__(self, memory_mb: int) -> None:
-        context = multiprocessing.get_context("forkserver")
-        # "__main__": else every worker would import the program's main module again. Too late once the server runs.
-        context.set_forkserver_preload(["__main__", *reader_modules()])
+    Attributes:
+        files: how many it was given.
+        protections: what holds in it; None until it is locked in.
+    """
+
+    def __init__(self, memory_mb: int, perform: Perform = jail.perform, *, alone: bool = False) -> None:
         self.files = 0
-        self.worn_out = False
+        self.protections: Protections | None = None
+        self._alone = alone
+        self._worn_out = False
         self._silent = False
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=jail.serve, args=(theirs, memory_mb), name="reader", daemon=True)
-        try:
-            self._process.start()
-        except (OSError, EOFError) as error:  # the fork server itself does not start
-            raise _cannot_start(str(error)) from error
-        theirs.close()
-        if self._hear(START_SECONDS) != jail.READY:
-            raise _cannot_start(name_exit(self.end()))
+        ours, theirs = socket.socketpair()
+        self._line = Line(ours)
+        target = jail.serve_one if alone else jail.serve
+        self._process = _context().Process(target=target, args=(theirs, memory_mb, perform), name="reader", daemon=True)
+        with theirs:
+            self._start()
+        if not alone:
+            self._await_ready()
 
-    def ask(self, perform: Callable[[Job], Outcome], job: Job, seconds: float) -> object:
-        """Return the outcome, or TIME_IS_UP, or DIED."""
+    @property
+    def used_up(self) -> bool:
+        """Whether another one should take its place."""
+        return self._alone or self._worn_out or self.files >= FILES_PER_WORKER
+
+    def ask(self, order: Order, file: BinaryIO) -> object:
+        """Return the outcome, or TIME_IS_UP, or DIED.
+
+        Raises:
+            TransientError: the process that was to be locked in with this file did not start.
+        """
         self.files += 1
         try:
-            self._pipe.send((perform, job))
+            self._line.send(pickle.dumps(order), file.fileno())
         except OSError:
             self._silent = True
             return DIED
-        answer = self._hear(seconds)
-        if isinstance(answer, tuple):
-            answer, self.worn_out = answer
-        return answer
+        if self._alone:
+            self._await_ready()
+        return self._answer(order.limits)
 
     def kill(self) -> None:
-        """Kill the process; whoever waits for its answer hears that it died."""
+        """Kill the process and its group; whoever waits for its answer hears that it died."""
+        if self._alone and self._process.pid is not None:
+            with suppress(ProcessLookupError, PermissionError):  # a reader is no group of its own
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.kill()
 
     def end(self) -> int:
         """Make sure that the process is gone, and return its exit status; one that is dying keeps its own."""
         if self._silent:
             self._process.join(timeout=DYING_SECONDS)
-        self._process.kill()
+        self.kill()
         self._process.join()
-        self._pipe.close()
+        self._line.close()
         return cast("int", self._process.exitcode)
 
-    def _hear(self, seconds: float) -> object:
-        if not self._pipe.poll(seconds):
-            return TIME_IS_UP
+    def _start(self) -> None:
         try:
-            return cast("object", self._pipe.recv())
+            self._process.start()
+        except (OSError, EOFError) as error:  # the fork server itself does not start
+            self._line.close()
+            raise _cannot_start(str(error)) from error
+
+    def _await_ready(self) -> None:
+        answer = self._hear(START_SECONDS, MAX_READY_BYTES)
+        if not isinstance(answer, bytes):
+            raise _cannot_start(name_exit(self.end()))
+        self.protections = Protections(**json.loads(answer))
+
+    def _answer(self, limits: Limits) -> object:
+        answer = self._hear(limits.seconds, longest_answer(limits.text_chars))
+        if not isinstance(answer, bytes):
+            return answer
+        try:
+            outcome, self._worn_out = decode(answer, limits.text_chars)
+        except NonsenseError as error:
+            self._worn_out = True
+            return nonsense(error)
+        return outcome
+
+    def _hear(self, seconds: float, most: int) -> object:
+        try:
+            answer = self._line.hear(seconds, most)
         except (EOFError, OSError):
             self._silent = True
             return DIED
+        except NonsenseError as error:
+            self._worn_out = True
+            return nonsense(error)
+        return TIME_IS_UP if answer is None else answer
+
+
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    # "__main__": else every worker would import the program's main module again. Too late once the server runs.
+    context.set_forkserver_preload(["__main__", clean_start.__name__, jail.__name__, *reader_modules()])
+    return context
 
 
 def _cannot_start(reason: str) -> TransientError:

@@ -90,6 +90,23 @@ def _failure_rate(asset: str, step: str, what: str) -> Question:
     )
 
 
+def _outdated(asset: str, step: str, what: str) -> Question:
+    return Question(
+        name=f"{step}_outdated",
+        asset=asset,
+        about=f"Every {what} was made by the present version of its tool",
+        problem=f"{{count}} contents have a {what} of an older tool only, most of them of the family {{family}}:"
+        " {contents}.",
+        next_step="The next scan makes them anew, a family after the other; the numbers fall with every run. If they"
+        " stay, see why the last scans failed.",
+        severity="warning",
+        query="outdated",
+        parameters={"step": step, "grace": "0"},
+        patience={"step": step, "grace": "1 day"},  # a hundred thousand of them take hours
+        slow=True,
+    )
+
+
 FILE_QUESTIONS = (
     Question(
         name="mass_deletion_refused",
@@ -136,6 +153,8 @@ FILE_QUESTIONS = (
     _failure_rate("stored_originals", "store", "a stored original"),
     _failure_rate("thumbnails", "thumbnail", "a preview"),
     _failure_rate("extracted_text", "text", "text"),
+    _outdated("thumbnails", "thumbnail", "preview"),
+    _outdated("extracted_text", "text", "text"),
 )
 """What a scan puts right, or has to report."""
 

@@ -1,7 +1,8 @@
 """Long-lived child processes, known by (pid, start time), so that a recycled pid is never mistaken for one of ours.
 
 A killed process stays a zombie until its parent (or PID 1, which may take seconds in a container) reaps it; here a
-zombie counts as gone.
+zombie counts as gone. A child of ours is gone when it is reaped: before that, its first thread may be a zombie while
+others of it are still ending, and hold its port.
 """
 
 from __future__ import annotations
@@ -50,11 +51,7 @@ class ProcessRecord:
 
     def alive(self) -> bool:
         """Return whether this very process still runs."""
-        alive = self._process() is not None
-        child = _CHILDREN.get(self.pid)
-        if child is not None and child.poll() is not None:  # asked last: what is said to be gone is reaped
-            del _CHILDREN[self.pid]
-        return alive
+        return self._process() is not None
 
     def terminate(self, *, seconds: float, group: bool = False, children_first: bool = False) -> bool:
         """Ask the process to end, kill it when it has not ended in time, and return whether it ended by itself.
@@ -78,9 +75,11 @@ class ProcessRecord:
         return in_time
 
     def _process(self) -> psutil.Process | None:
+        is_child = _is_running_child(self.pid)
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.create_time) < 0.02 and process.status() != psutil.STATUS_ZOMBIE
+            same = abs(process.create_time() - self.create_time) < 0.02
+            same = same and (is_child or process.status() != psutil.STATUS_ZOMBIE)
         except psutil.NoSuchProcess:
             return None
         return process if same else None
@@ -91,6 +90,15 @@ class ProcessRecord:
             return process.children(recursive=True) if process else []
         except psutil.NoSuchProcess:
             return []
+
+
+def _is_running_child(pid: int) -> bool:
+    """Return whether a process is a child of ours that runs; one that ended is reaped."""
+    child = _CHILDREN.get(pid)
+    if child is not None and child.poll() is not None:
+        _CHILDREN.pop(pid, None)
+        return False
+    return child is not None
 
 
 def _answers_signals(process: psutil.Process, *, parent: int) -> bool:

@@ -132,6 +132,8 @@ class EmbeddedS3:
         return {
             **inherited,
             "SERVICES": "s3",
+            "IOT_MTLS_ENABLED": "0",  # else it is an MQTT broker on port 8883 as well, for everybody in the network
+            "SFTP_ENABLED": "0",
             "BIND_HOST": HOST,
             "GATEWAY_PORT": str(port),
             "S3_PERSIST": "1",

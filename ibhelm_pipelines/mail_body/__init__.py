@@ -18,8 +18,8 @@ from __future__ import annotations
 import html as markup
 from dataclasses import dataclass
 
+from ibhelm_pipelines.language import language_of
 from ibhelm_pipelines.mail_body.cleaning import clean, is_html
-from ibhelm_pipelines.mail_body.language import language_of
 from ibhelm_pipelines.mail_body.lines import Line, Reader
 from ibhelm_pipelines.mail_body.parting import Part, part
 from ibhelm_pipelines.mail_body.threads import thread_of

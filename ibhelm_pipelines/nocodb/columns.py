@@ -29,6 +29,7 @@ KINDS_BY_NAME: Mapping[str, str] = {
     "nas_url": "URL",
     "download_url": "URL",
     "avatar_url": "URL",
+    "other_url": "URL",
     "website": "URL",
 }
 META_BY_KIND: Mapping[str, Mapping[str, Any]] = {

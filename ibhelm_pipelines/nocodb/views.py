@@ -204,6 +204,29 @@ VIEWS: Mapping[str, tuple[View, ...]] = {
             sort="-wasted_bytes",
         ),
     ),
+    "near_duplicates": (
+        View(
+            title="Ähnliche Bilder",
+            columns="name other_name distance pixel_width pixel_height other_pixel_width other_pixel_height size_bytes"
+            " other_size_bytes path other_path url other_url",
+            sort="distance",
+        ),
+    ),
+    "content_problems": (
+        View(
+            title="Alle",
+            columns="name step problem reason family project_name path files since next_try_at url",
+            sort="-since",
+        ),
+    ),
+    "content_coverage": (
+        View(
+            title="Je Ordner",
+            columns="folder project_name family contents files size_bytes preview_percent text_percent failed missing"
+            " truncated",
+            sort="folder",
+        ),
+    ),
     "files_missing_metadata": (
         View(title="Alle", columns=_MISSING_FILE, sort="-modified_at"),
         View(

@@ -87,8 +87,14 @@ class _Merging:
         self._sql = load_queries("people")
 
     def run(self) -> PeopleReport:
-        began = time.monotonic()
         self._require_alone()
+        try:
+            return self._run()
+        finally:
+            self._do("unlock_people")  # not left to the end of the session, which comes a moment after ours
+
+    def _run(self) -> PeopleReport:
+        began = time.monotonic()
         with self._connection.transaction():
             self._progress(ADDRESSES)
             self._find()

@@ -148,7 +148,7 @@ def _is_word(word: str) -> bool:
     if len(word) > LONGEST_WORD or _WORD.fullmatch(word) is None:
         return False
     parts = _LETTERS.findall(word)
-    if not all(part[1:].islower() or part.isupper() or len(part) == 1 for part in parts):
+    if any(part[1:] != part[1:].lower() and part != part.upper() for part in parts):  # true of scripts without capitals
         return False
     return len(max(parts, key=len)) > 1 and (not word.isascii() or not _VOWELS.isdisjoint(word))
 

@@ -11,11 +11,11 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.folding import folded, words
 from ibhelm_pipelines.project_names import read_name
+from ibhelm_pipelines.wording import OFFICE_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.search.query import Filter
     from ibhelm_pipelines.search.results import DocumentKind
 
-OFFICE_TIME = ZoneInfo("Europe/Berlin")
 
 KINDS: dict[str, tuple[DocumentKind, ...]] = {
     "Datei": ("file",),

@@ -21,11 +21,12 @@ from ibhelm_pipelines.db.connect import open_pool, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.search import detailing
+from ibhelm_pipelines.search.analysis import tokens
 from ibhelm_pipelines.search.describing import LANES, describe
 from ibhelm_pipelines.search.facets import count_facets
 from ibhelm_pipelines.search.filters import resolve
 from ibhelm_pipelines.search.models import embedder_named
-from ibhelm_pipelines.search.query import Phrase, parse
+from ibhelm_pipelines.search.query import MAX_CHARS, parse
 from ibhelm_pipelines.search.results import Results
 from ibhelm_pipelines.search.widening import Asked, widen
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.search.results import Detail, Hit, Lane
     from ibhelm_pipelines.settings import Settings
 
-COUNTED = 3_000
+COUNTED = 1_000
 """So many documents are counted, in all and by facet; beyond that the answer is `more than`."""
 
 MOST_HITS = 100
@@ -50,6 +51,9 @@ LONGEST_SECONDS = 10.0
 """For one statement: no query, however odd, keeps all others from a connection for long."""
 
 CONNECTIONS = 4
+
+MIN_BEGINNING = 2
+"""Letters of a word before it is completed."""
 
 WITHOUT_VECTORS = "Nach Bedeutung wird noch nicht gesucht: die Texte werden erst noch eingelesen."
 WITHOUT_MODEL = "Nach Bedeutung wird gerade nicht gesucht: das Modell dafür fehlt. Die Verwaltung kann das beheben."
@@ -125,11 +129,10 @@ class Finder:
         Raises:
             DatabaseUnavailableError: Postgres does not answer.
         """
-        query = parse(_clean(beginning))
-        if not query.clauses or not beginning[-1:].strip():
-            return ()
-        last = query.clauses[-1][0]
-        if isinstance(last, Phrase) or len(last.text) < 2:
+        text = _clean(beginning)[:MAX_CHARS]
+        last = next(reversed(list(tokens(text))), None)
+        is_being_typed = last is not None and last.end == len(text) and last.end - last.start >= MIN_BEGINNING
+        if last is None or not is_being_typed or any(each.end == len(text) for each in parse(text).filters):
             return ()
         with self._connected() as connection:
             rows = connection.execute(self._sql["beginning_words"], {"beginning": last.word, "limit": limit})

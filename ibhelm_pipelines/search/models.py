@@ -12,8 +12,6 @@ import threading
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from ibhelm_pipelines.db.connect import connect
-from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -21,8 +19,6 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
-
-    from ibhelm_pipelines.settings import Settings
 
     Vectors = npt.NDArray[np.float32]
 
@@ -89,18 +85,6 @@ def embedder_named(name: str, version: str, *, load: Callable[[str], Embedder] =
             next_step="Run the job `embeddings`: it makes the vectors anew. Until then words are searched only.",
         )
     return embedder
-
-
-def open_embedder(settings: Settings) -> Embedder:
-    """Return the model by which queries are embedded: the one that serves, or the one of the settings before any does.
-
-    Raises:
-        ConfigurationError: it cannot be loaded, or its vectors are of another version.
-        DatabaseUnavailableError: Postgres does not answer.
-    """
-    with connect(settings.require_database_url(), application="search", autocommit=True) as connection:
-        row = connection.execute(load_queries("embeddings")["serving_model"]).fetchone()
-    return load_model(settings.embedding_model) if row is None else embedder_named(row[1], row[2])
 
 
 @cache

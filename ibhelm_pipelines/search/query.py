@@ -46,6 +46,7 @@ _PART = re.compile(
 )
 _EITHER = frozenset({"or", "oder", "|", "||"})
 _GLUE = re.compile(r"|[-‐‑_.@:'’\\]|://|\.\.?/")
+_HYPHENATED = re.compile(r"[^\W\d_]+([-‐‑][^\W\d_]+)+")
 _UNUSABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -138,7 +139,8 @@ def parse(text: str) -> Query:
         Filter(FIELDS[part.field], part.text, part.is_excluded, part.start, part.end) for part in parts if part.field
     )
     sought = [part for part in parts if not part.field]
-    clauses, problems = _clauses([part for part in sought if not part.is_excluded])
+    joined, problems = _clauses([part for part in sought if not part.is_excluded])
+    clauses = [clause for each in joined for clause in _apart(each)]
     excluded = tuple(each for part in sought if part.is_excluded for clause in _of_part(part) for each in clause)
     plain = " ".join(part.text for part in sought if not part.is_excluded and not part.is_either)
     problems += _problems(text, parts, clauses)
@@ -249,6 +251,18 @@ def _of_unit(text: str, unit: list[Token]) -> Clause:
     return (phrase,) if phrase else ()
 
 
+def _apart(clause: Clause) -> list[Clause]:
+    """Return the words of `Kita-Lüftung` as clauses of their own, each of which the whole fulfils, too.
+
+    People put hyphens where others write two words, or one. Short parts are none (U-Wert), and codes stay whole.
+    """
+    if len(clause) != 2 or not isinstance(clause[0], Word) or not isinstance(clause[1], Phrase) or clause[1].of_parts:
+        return [clause]
+    whole, words = clause[0], clause[1].words
+    is_apart = _HYPHENATED.fullmatch(whole.text) and all(word.lexemes and len(word.text) > 2 for word in words)
+    return [(word, whole) for word in words] if is_apart else [clause]
+
+
 def _of_word(token: Token, text: str) -> Clause:
     """A word; a compound's parts side by side do as well: Klappe (im) Brandschutz."""
     found: list[Alternative] = [_word(token, text)]
@@ -288,25 +302,9 @@ def _problems(text: str, parts: tuple[_Part, ...], clauses: list[Clause]) -> lis
     return found
 
 
-def tsquery(query: Query, *, all_words: bool) -> str | None:
-    """Return what `::tsquery` takes, None where there is nothing to look for.
-
-    Without `all_words` a document needs one of the words only; the parts of a compound may then stand anywhere.
-    """
-    clauses = [clause_tsquery(clause, anywhere=not all_words) for clause in query.clauses]
-    wanted = (" & " if all_words else " | ").join(clauses)
-    unwanted = [f"!{operand_tsquery(each)}" for each in query.excluded]
-    if not unwanted:
-        return wanted or None
-    return " & ".join([f"({wanted})", *unwanted] if wanted else unwanted)
-
-
-def clause_tsquery(clause: Clause, *, anywhere: bool = False) -> str:
-    """A clause for `::tsquery`: any of its alternatives; with `anywhere` the words of a phrase may stand anywhere."""
-    found = [operand_tsquery(each) for each in clause]
-    if anywhere:
-        found += [_anywhere(each) for each in clause if isinstance(each, Phrase)]
-    return f"({' | '.join(dict.fromkeys(found))})"
+def clause_tsquery(clause: Clause) -> str:
+    """A clause for `::tsquery`: any of its alternatives."""
+    return f"({' | '.join(dict.fromkeys(map(operand_tsquery, clause)))})"
 
 
 def operand_tsquery(operand: Alternative) -> str:
@@ -322,10 +320,6 @@ def operand_tsquery(operand: Alternative) -> str:
         written += f" <{distance}> {operand_tsquery(word)}" if written else operand_tsquery(word)
         distance = 0
     return f"({written})"
-
-
-def _anywhere(phrase: Phrase) -> str:
-    return f"({' & '.join(sorted(operand_tsquery(word) for word in phrase.words if word.lexemes))})"
 
 
 def _quoted(lexeme: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import threading
 import unicodedata
 from functools import lru_cache
 
@@ -19,7 +20,16 @@ _DATE = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})|(\d\d)\.(\d\d)\.(\d\d)|((?:19
 _ENGLISH_PLURAL = re.compile(r"(?<=..[pwy])s$")
 """Which the German stemmer leaves: pumps, screws, relays."""
 _AGENT_ENDINGS = ("er", "ern", "ers")
-_STEMMER = snowballstemmer.stemmer("german")
+
+
+class _Stemmers(threading.local):
+    """A stemmer for each thread: it keeps the word that it is at in itself."""
+
+    def __init__(self) -> None:
+        self.german = snowballstemmer.stemmer("german")
+
+
+_STEMMERS = _Stemmers()
 
 
 @lru_cache(maxsize=1 << 16)
@@ -30,7 +40,7 @@ def stem(word: str) -> str:
         last = (split(plain) or (plain,))[-1]
         if name := agent(last):
             return plain[: -len(last)] + name
-    return _ENGLISH_PLURAL.sub("", str(_STEMMER.stemWord(plain)))
+    return _ENGLISH_PLURAL.sub("", str(_STEMMERS.german.stemWord(plain)))
 
 
 def number_lexemes(text: str) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ SEARCHERS = 8
 
 MAX_WAITING = 32
 ASKED_PER_SECOND, ASKED_AT_ONCE = 10, 60
-"""By one session: people who type get suggestions and hits with every pause."""
+"""By one session: people who type get hits with every pause; and as many completions, which cost next to nothing."""
 
 LONGEST_QUERY = 2000
 LARGEST_ID = 2**63 - 1
@@ -50,7 +50,9 @@ class Desk:
     def __init__(self, finder: Finder) -> None:
         self._finder = finder
         self._threads = anyio.CapacityLimiter(SEARCHERS)
-        self._limit = RateLimit(per_second=ASKED_PER_SECOND, burst=ASKED_AT_ONCE, max_clients=10_000)
+        self._limit, self._completions_limit = (
+            RateLimit(per_second=ASKED_PER_SECOND, burst=ASKED_AT_ONCE, max_clients=10_000) for _ in range(2)
+        )
         self.asked = 0
 
     async def search(
@@ -78,9 +80,10 @@ class Desk:
         return await self._ask(request, partial(self._finder.similar, _known(document_id), limit=limit))
 
     async def completions(self, request: Request, beginning: str) -> tuple[str, ...]:
-        """Return how what was typed may go on; raises as `search`."""
+        """Return how what was typed may go on; takes nothing of what a session may search, and raises as `search`."""
         _check_length(beginning)
-        return await self._ask(request, partial(self._finder.completions, beginning))
+        _check_rate(request, self._completions_limit)
+        return await self.run(partial(self._finder.completions, beginning))
 
     async def run(self, work: Callable[[], _Result]) -> _Result:
         """Do something else that waits for Postgres.
@@ -93,8 +96,7 @@ class Desk:
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
 
     async def _ask(self, request: Request, work: Callable[[], _Result]) -> _Result:
-        if seconds := self._limit.wait_seconds(request.state.visitor.key):
-            raise HTTPException(429, TOO_OFTEN.format(seconds=seconds), {"Retry-After": str(seconds)})
+        _check_rate(request, self._limit)
         self.asked += 1
         return await self.run(work)
 
@@ -102,6 +104,11 @@ class Desk:
 def _check_length(text: str) -> None:
     if len(text) > LONGEST_QUERY:
         raise HTTPException(422, TOO_LONG.format(most=f"{LONGEST_QUERY:,}".replace(",", ".")))
+
+
+def _check_rate(request: Request, limit: RateLimit) -> None:
+    if seconds := limit.wait_seconds(request.state.visitor.key):
+        raise HTTPException(429, TOO_OFTEN.format(seconds=seconds), {"Retry-After": str(seconds)})
 
 
 def _known(document_id: int) -> int:

@@ -10,7 +10,8 @@ from ibhelm_pipelines.search.query import parse
 from ibhelm_pipelines.search.results import Link
 from ibhelm_pipelines.search.snippets import highlighted
 from ibhelm_pipelines.web.looks import Look, here, look_of, look_of_hit, name_of
-from ibhelm_pipelines.web.templating import folder_address, minute, size
+from ibhelm_pipelines.web.templating import folder_address
+from ibhelm_pipelines.wording import minute, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

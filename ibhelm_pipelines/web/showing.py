@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ibhelm_pipelines.folding import folded
 from ibhelm_pipelines.search.query import parse
 from ibhelm_pipelines.web.looks import Look, here, look_of_hit, name_of, title_of
-from ibhelm_pipelines.web.templating import number
+from ibhelm_pipelines.wording import number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,35 +8,26 @@ nowhere. A value that a template misses is an error, never an empty place.
 from __future__ import annotations
 
 import hashlib
-import unicodedata
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
+from ibhelm_pipelines.wording import day, is_hidden, minute, number, size, visible
+
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Mapping
 
     from starlette.requests import Request
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
-OFFICE_TIME = ZoneInfo("Europe/Berlin")
 
 WEB_SCHEMES = frozenset({"http", "https"})
 FOLDER_SCHEMES = frozenset({"smb", "file"})
-
-TURNING = frozenset(
-    "\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
-)
-"""Signs that turn the direction of writing, so that `exe.fdp` is read as a PDF, or that nobody sees."""
-
-_UNITS = ("Byte", "kB", "MB", "GB", "TB")
 
 
 def render(
@@ -60,13 +51,6 @@ def wants_part(request: Request) -> bool:
     return "hx-request" in request.headers and "hx-history-restore-request" not in request.headers
 
 
-def visible(text: str) -> str:
-    """Return text in which signs that nobody would see stand as their numbers."""
-    if text.isprintable() and not TURNING.intersection(text):
-        return text
-    return "".join(f"⟨U+{ord(sign):04X}⟩" if _is_hidden(sign) else sign for sign in text)
-
-
 def web_address(url: str | None) -> str | None:
     """Return an address of the web, or of this server; None for all else, such as `javascript:`."""
     return _checked(url, WEB_SCHEMES) or (url if url and url.startswith("/") and _is_local(url) else None)
@@ -77,36 +61,8 @@ def folder_address(url: str | None) -> str | None:
     return _checked(url, FOLDER_SCHEMES)
 
 
-def day(moment: dt.datetime) -> str:
-    """Return a date as the office writes it, such as 24.12.2025."""
-    return moment.astimezone(OFFICE_TIME).strftime("%d.%m.%Y")
-
-
-def minute(moment: dt.datetime) -> str:
-    """Return a date with its time of day, such as 24.12.2025, 17:03."""
-    return moment.astimezone(OFFICE_TIME).strftime("%d.%m.%Y, %H:%M")
-
-
-def number(value: int) -> str:
-    """Return a number with points between thousands."""
-    return f"{value:,}".replace(",", ".")
-
-
-def size(count: int) -> str:
-    """Return a number of bytes in the largest unit of which there is at least one."""
-    amount, unit = float(count), 0
-    while amount >= 1000 and unit < len(_UNITS) - 1:
-        amount, unit = amount / 1000, unit + 1
-    digits = 1 if unit > 1 and amount < 100 else 0
-    return f"{amount:.{digits}f} {_UNITS[unit]}".replace(".", ",")
-
-
-def _is_hidden(sign: str) -> bool:
-    return sign in TURNING or (unicodedata.category(sign) in {"Cc", "Cs", "Co"} and sign not in "\n\t\f")
-
-
 def _checked(url: str | None, schemes: frozenset[str]) -> str | None:
-    if url is None or any(_is_hidden(sign) or sign in "\n\t\f" for sign in url):
+    if url is None or any(is_hidden(sign) or sign in "\n\t\f" for sign in url):
         return None
     try:
         scheme = urlsplit(url).scheme
@@ -116,7 +72,7 @@ def _checked(url: str | None, schemes: frozenset[str]) -> str | None:
 
 
 def _is_local(url: str) -> bool:
-    return not url.startswith(("//", "/\\")) and not any(_is_hidden(sign) or sign in "\n\t\f" for sign in url)
+    return not url.startswith(("//", "/\\")) and not any(is_hidden(sign) or sign in "\n\t\f" for sign in url)
 
 
 @cache

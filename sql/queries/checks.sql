@@ -58,6 +58,17 @@ having count(*) >= 20 and count(*) filter (where r.failed) > 0.05 * count(*)
 order by failed desc
 limit 100;
 
+-- name: outdated
+-- The number is that of the contents, not of the families that the rows tell of.
+select sum(contents) over ()::bigint as count, family, contents, tool_version as present_version, since
+from ops.outdated_contents
+where step = %(step)s and since <= now() - %(grace)s::interval
+order by contents desc
+limit 100;
+
+-- name: outdated_families
+select family, contents from ops.outdated_contents where step = %(step)s order by contents desc;
+
 -- name: live_queue_lag
 select count(*) over (), label, coalesce(' (' || error || ')', '') as why, source, kind, events, attempts, first_event_at as since,
        floor(extract(epoch from now() - min(first_event_at) over ()) / 60)::int as minutes

@@ -105,16 +105,19 @@ select from public.contents where hash = any(%(hashes)s::text[]) order by hash f
 -- name: record_content
 -- What a reader does not say stays as an earlier one said it.
 update public.contents c
-set family = coalesce(n.family, c.family), media_type = coalesce(n.media_type, c.media_type), page_count = coalesce(n.page_count, c.page_count),
-    pixel_width = coalesce(n.pixel_width, c.pixel_width), pixel_height = coalesce(n.pixel_height, c.pixel_height),
-    author = coalesce(n.author, c.author), title = coalesce(n.title, c.title)
-from (select %(family)s::text, %(media_type)s::text, %(page_count)s::integer, %(pixel_width)s::integer, %(pixel_height)s::integer,
-             %(author)s::text, %(title)s::text) as n (family, media_type, page_count, pixel_width, pixel_height, author, title)
+set family = n.family, media_type = n.media_type, page_count = n.page_count, pixel_width = n.pixel_width, pixel_height = n.pixel_height,
+    author = n.author, title = n.title, program = n.program, written_at = n.written_at, likeness = n.likeness, language = n.language
+from (
+    select coalesce(%(family)s, o.family) as family, coalesce(%(media_type)s, o.media_type) as media_type,
+           coalesce(%(page_count)s, o.page_count) as page_count, coalesce(%(pixel_width)s, o.pixel_width) as pixel_width,
+           coalesce(%(pixel_height)s, o.pixel_height) as pixel_height, coalesce(%(author)s, o.author) as author, coalesce(%(title)s, o.title) as title,
+           coalesce(%(program)s, o.program) as program, coalesce(%(written_at)s, o.written_at) as written_at,
+           coalesce(%(likeness)s, o.likeness) as likeness, coalesce(%(language)s, o.language) as language
+    from public.contents o where o.hash = %(hash)s
+) as n
 where c.hash = %(hash)s
-  and (c.family, c.media_type, c.page_count, c.pixel_width, c.pixel_height, c.author, c.title)
-      is distinct from (coalesce(n.family, c.family), coalesce(n.media_type, c.media_type), coalesce(n.page_count, c.page_count),
-                        coalesce(n.pixel_width, c.pixel_width), coalesce(n.pixel_height, c.pixel_height), coalesce(n.author, c.author),
-                        coalesce(n.title, c.title))
+  and (c.family, c.media_type, c.page_count, c.pixel_width, c.pixel_height, c.author, c.title, c.program, c.written_at, c.likeness, c.language)
+      is distinct from (n.family, n.media_type, n.page_count, n.pixel_width, n.pixel_height, n.author, n.title, n.program, n.written_at, n.likeness, n.language)
 
 -- name: record_text
 insert into public.content_texts (content_hash, text, truncated) values (%(hash)s, %(text)s, %(truncated)s)
@@ -132,11 +135,12 @@ where (ops.stored_objects.sha256, ops.stored_objects.size_bytes) is distinct fro
 -- name: record_result
 -- Each transient failure waits eight times longer than the last one: a minute, eight, an hour, half a day; the fifth is the last.
 -- A file that was elsewhere or other by then is no fault of its content: that is never the last.
-insert into ops.step_results as r (content_hash, step, tool_version, state, reason, permanent, took_ms, next_try_at)
-values (%(hash)s, %(step)s, %(version)s, %(state)s, %(reason)s, %(state)s = 'failed' and not %(transient)s, %(took_ms)s,
+insert into ops.step_results as r (content_hash, step, tool_version, state, reason, permanent, took_ms, pages_read, truncated, next_try_at)
+values (%(hash)s, %(step)s, %(version)s, %(state)s, %(reason)s, %(state)s = 'failed' and not %(transient)s, %(took_ms)s, %(pages_read)s, %(truncated)s,
         case when %(transient)s then now() + interval '1 minute' end)
 on conflict (content_hash, step, tool_version) do update
 set state = excluded.state, reason = excluded.reason, took_ms = excluded.took_ms, finished_at = now(), attempts = r.attempts + 1,
+    pages_read = excluded.pages_read, truncated = excluded.truncated,
     permanent = excluded.permanent or (excluded.next_try_at is not null and r.attempts + 1 >= %(max_attempts)s and not %(changed)s),
     next_try_at = case when excluded.next_try_at is not null and (r.attempts + 1 < %(max_attempts)s or %(changed)s)
                        then now() + interval '1 minute' * 8 ^ least(r.attempts, 3) end
@@ -145,3 +149,38 @@ set state = excluded.state, reason = excluded.reason, took_ms = excluded.took_ms
 -- A good result replaces all earlier ones; any other one leaves an earlier good one standing, because what that made is still there.
 delete from ops.step_results
 where content_hash = %(hash)s and step = %(step)s and tool_version <> %(version)s and (%(state)s = 'ok' or state <> 'ok')
+
+-- name: note_tool_versions
+-- Written only where something is new: a row that is written as it was is written all the same.
+with present as (
+    select * from unnest(%(families)s::text[], %(versions)s::text[]) as t (family, version)
+), gone as (
+    delete from ops.tool_versions where step = %(step)s and family <> all (%(families)s::text[])
+)
+insert into ops.tool_versions as t (step, family, tool_version)
+select %(step)s, p.family, p.version
+from present p
+where not exists (select from ops.tool_versions k where k.step = %(step)s and k.family = p.family and k.tool_version = p.version)
+order by p.family
+on conflict (step, family) do update set tool_version = excluded.tool_version, since = now()
+
+-- name: find_retryable
+-- What the present tools gave up, of contents that still have a file.
+with tool as materialized (
+    select * from unnest(%(steps)s::text[], %(families)s::text[], %(versions)s::text[]) as t (step, family, version)
+)
+select r.step, tool.family, r.state, r.reason, r.content_hash
+from tool
+join ops.step_results r on r.step = tool.step and r.tool_version = tool.version
+join public.contents c on c.hash = r.content_hash and coalesce(c.family, %(unopened)s) = tool.family
+where r.state in ('failed', 'unsupported') and (%(reason)s::text is null or position(lower(%(reason)s) in lower(r.reason)) > 0)
+  and exists (
+    select from public.files f
+    where f.content_hash = r.content_hash and f.deleted_at is null and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
+  )
+order by r.step, r.content_hash
+
+-- name: forget_results
+-- Of the present tools and without a product only: a good result of an older tool stays, and with it what people see.
+delete from ops.step_results
+where content_hash = any(%(hashes)s::text[]) and step = %(step)s and tool_version = any(%(versions)s::text[]) and state in ('failed', 'unsupported')

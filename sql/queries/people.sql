@@ -1,8 +1,11 @@
 -- Merges people (ibhelm_pipelines/register/people.py). Two transactions of one session, persons and participants; said_addresses is for both.
 
 -- name: try_lock_people
--- Until the session ends: one merging at a time.
+-- One merging at a time.
 select pg_try_advisory_lock(hashtextextended('ibhelm people', 0))
+
+-- name: unlock_people
+select pg_advisory_unlock(hashtextextended('ibhelm people', 0))
 
 -- name: lock_people
 -- The same, waiting: who forgets somebody comes after a merging that is under way, and before the next one.

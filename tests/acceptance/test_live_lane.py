@@ -20,8 +20,8 @@ import psutil
 import psycopg
 import pymupdf
 import pytest
-from conftest import servers_folder
 from dotenv import dotenv_values
+from left_folders import servers_folder
 from nas_tree import Nas
 
 from ibhelm_pipelines.demo.office import generate_office

@@ -9,28 +9,22 @@ import html
 import importlib.resources
 import json
 import re
-import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import databases
 import page_office
 import pytest
 import tables
 import web_visitor
 from browser import CHROMIUM, Page, open_page
-from conftest import TEMPLATE
+from page_office import READY, Office
 
 from ibhelm_pipelines.search.finding import open_finder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import web_desk
-
     from ibhelm_pipelines.local.postgres import EmbeddedPostgres
     from ibhelm_pipelines.local.s3 import EmbeddedS3
-    from ibhelm_pipelines.settings import Settings
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not on this machine")
 
@@ -42,55 +36,15 @@ HITS = "document.querySelectorAll('.hit').length"
 OPEN = "(document.querySelector('#detail .panel')?.dataset.id ?? '')"
 TYPED = "document.querySelector('#q').value"
 FOCUS = "document.activeElement.id"
-READY = "document.readyState === 'complete' && !!window.htmx"
-
-
-@dataclass
-class Office:
-    """The office, its server, and a browser that is signed in."""
-
-    settings: Settings
-    web: web_desk.Gateway
-    page: Page
-
-    def show(self, path: str = "/", *, width: int = 1440, height: int = 900, is_dark: bool = False) -> Page:
-        """Open a page anew, on a screen of this size."""
-        self.page.look(width=width, height=height, is_dark=is_dark)
-        self.page.open("about:blank")
-        self.page.wait_for("location.href === 'about:blank'")
-        self.page.open(self.web.url + path)
-        self.page.wait_for(READY)
-        return self.page
-
-    def id_of(self, title: str) -> int:
-        url = self.settings.require_database_url()
-        return int(tables.ask(url, "select min(id) from search.documents where title = %s", title)[0][0])
+OFFERED = "[...document.querySelectorAll('#completions li')].map(each => each.textContent)"
+CHOSEN = "document.querySelector('#completions [aria-selected=true]')?.textContent"
+TROUBLE = "!document.querySelector('#trouble').hidden"
 
 
 @pytest.fixture(scope="module")
 def office(postgres: EmbeddedPostgres, s3: EmbeddedS3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
-    folder, name = tmp_path_factory.mktemp("office"), f"test_{uuid.uuid4().hex}"
-    databases.create(postgres, name, template=TEMPLATE)
-    try:
-        settings = page_office.settings_of(folder, postgres, s3, name)
-        page_office.file_office(settings, postgres.url(name))
-        with web_visitor.running(settings, folder, WEB_PORT=str(settings.web_port)) as web, open_page() as page:
-            _sign_in(page, web.url)
-            yield Office(settings, web, page)
-    finally:
-        tables.close()
-        databases.drop(postgres, name)
-
-
-def _sign_in(page: Page, url: str) -> None:
-    page.open(f"{url}/login")
-    page.wait_for(READY)
-    page.ask("document.querySelector('#user').focus()")
-    page.type(web_visitor.USER)
-    page.ask("document.querySelector('#password').focus()")
-    page.type(web_visitor.PASSWORD)
-    page.press("Enter")
-    page.wait_for("document.querySelector('#q') !== null")
+    with page_office.opened(postgres, s3, tmp_path_factory.mktemp("office")) as office:
+        yield office
 
 
 def test_typing_finds_and_the_address_follows_so_that_back_leads_back(office: Office) -> None:
@@ -110,6 +64,69 @@ def test_typing_finds_and_the_address_follows_so_that_back_leads_back(office: Of
     page.ask("history.back()")
     page.wait_for("location.search === '' && !!document.querySelector('.start')")
     assert page.ask(TYPED) == ""
+
+
+def test_typing_offers_how_the_last_word_goes_on_and_keys_take_it(office: Office) -> None:
+    page = office.show()
+    for letters in ("Kita Br", "andsch"):
+        page.type(letters)
+    page.wait_for(f"{OFFERED}.includes('{WORD}')")
+    first, second = page.ask(OFFERED)[:2]
+    assert all(each.startswith("Brandsch") for each in page.ask(OFFERED))
+    assert page.ask("document.querySelector('[role=combobox][aria-controls=completions]').ariaExpanded") == "true"
+    page.press("ArrowDown")
+    page.press("ArrowDown")
+    assert page.ask(CHOSEN) == second
+    page.press("ArrowUp")
+    assert page.ask("document.querySelector('#' + document.querySelector('#q').getAttribute('aria-activedescendant'))"
+                    ".textContent") == page.ask(CHOSEN) == first  # fmt: skip
+    assert page.ask(FOCUS) == "q"
+    page.press("Enter")
+    assert page.ask(TYPED) == f"Kita {first}"
+    assert page.ask(OFFERED) == []
+    page.wait_for(f"decodeURIComponent(location.search) === '?q=Kita {first}' && {HITS} > 0")
+
+
+def test_escape_closes_what_is_offered_and_then_the_arrow_goes_to_the_hits(office: Office) -> None:
+    page = office.show(f"/?open={office.id_of('Angebot Trox.pdf')}")
+    page.ask("document.querySelector('#q').focus()")
+    page.type("Brandsch")
+    page.wait_for(f"{OFFERED}.length > 0 && {HITS} > 0")
+    page.press("Escape")
+    assert page.ask(f"[{OFFERED}.length, {TYPED}, {FOCUS}]") == [0, "Brandsch", "q"]
+    assert page.ask("document.querySelector('#q').ariaExpanded") == "false"
+    page.press("ArrowDown")
+    assert page.ask(FOCUS) == page.ask("document.querySelector('.hit-link').id")
+
+
+def test_a_finger_takes_what_is_offered_and_the_keyboard_stays(office: Office) -> None:
+    page = office.show(**PHONE)
+    page.type("Brandsch")
+    page.wait_for(f"{OFFERED}.length > 1")
+    left, top, width, height = page.ask(
+        "(b => [b.left, b.top, b.width, b.height])(document.querySelector('#completions li').getBoundingClientRect())"
+    )
+    assert left >= 0
+    assert left + width <= PHONE["width"]
+    second = page.ask(OFFERED)[1]
+    page.click(left + width / 2, top + height * 1.5)
+    assert page.ask(f"[{TYPED}, {FOCUS}, {OFFERED}.length]") == [second, "q", 0]
+    page.wait_for(f"location.search === '?q={second}'")
+
+
+def test_what_is_offered_is_text_and_when_nothing_can_be_the_search_goes_on(office: Office) -> None:
+    url, hostile = office.settings.require_database_url(), f"zzklappe{page_office.ATTACK}"
+    tables.ask(url, "insert into search.vocabulary (word, documents) values (%s, 9) returning 1", hostile)
+    page = office.show()
+    page.type("zzkl")
+    page.wait_for(f"{OFFERED}.length === 1")
+    assert page.ask(OFFERED) == [hostile]
+    assert page.ask("[window.hit, document.querySelectorAll('#completions img').length]") == [None, 0]
+    page.ask("Promise.all(Array.from({length: 90}, () => fetch('/api/suggest?q='))).then(() => 0)")
+    page.ask("document.querySelector('#q').select()")
+    page.type("Brandschutz")
+    page.wait_for(f"location.search === '?q=Brandschutz' && {HITS} > 0")
+    assert not page.ask(TROUBLE)
 
 
 def test_more_hits_come_below_those_that_are_there_and_none_twice(office: Office) -> None:
@@ -316,6 +333,8 @@ def test_what_was_typed_runs_nothing_whatever_it_is(office: Office) -> None:
 def test_without_scripts_links_and_forms_do_the_same(office: Office) -> None:
     visitor = web_visitor.signed_in(office.web)
     page = visitor.get(f"/?q={WORD}").text
+    assert "combobox" not in page
+    assert re.search(r'<ul id="completions"[^>]* hidden></ul>', page)
     [following] = re.findall(r'<a class="button" href="(/\?[^"]*after=[^"]*)"', page)
     facet = re.search(r'href="([^"]*projekt%3A2301[^"]*)"', page)
     opened = re.search(r'class="hit-link"[^>]* href="([^"]*open=\d+)"', page)
@@ -354,6 +373,12 @@ def test_axe_finds_nothing_serious_in_light_and_dark(office: Office) -> None:
         found[name] = _violations(page)
         page.look(width=width, is_dark=True)
         found[f"{name}, dark"] = _violations(page, "{runOnly: ['color-contrast']}")
+    for is_dark in (False, True):
+        page = office.show(is_dark=is_dark)
+        page.type("Brandsch")
+        page.wait_for(f"{OFFERED}.length > 0")
+        page.press("ArrowDown")
+        found[f"completions, dark: {is_dark}"] = _violations(page)
     assert {name: problems for name, problems in found.items() if problems} == {}
 
 

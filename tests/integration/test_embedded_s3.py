@@ -17,6 +17,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from ibhelm_pipelines.errors import ConfigurationError, ObjectStoreUnavailableError
+from ibhelm_pipelines.local.process import wait_until
 from ibhelm_pipelines.local.s3 import EmbeddedS3
 
 if TYPE_CHECKING:
@@ -119,6 +120,8 @@ def test_the_port_of_a_stopped_server_is_an_error_with_advice(private_folder: Pa
 def test_it_listens_on_the_loopback_address_only(private_s3: EmbeddedS3) -> None:
     process = private_s3.process()
     assert process is not None
+    ready = f"{private_s3.endpoint}/_ministack/ready"
+    assert wait_until(lambda: _get(ready) == 200, seconds=60)  # all listeners are there that will be
     connections = psutil.Process(process.pid).net_connections()
     assert {c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN} == {"127.0.0.1"}
 

@@ -64,8 +64,11 @@ EDITABLE = {
     "tasks": Edits(update={"task_type"}),
 }
 
-WITH_OWNERS_RIGHTS = {"activity", "problems", "projects_without_folder", "unmatched_folders"}
-"""Views of public that read tables of ops (sql/migrations/0011_views.sql); all others have the rights of who asks."""
+WITH_OWNERS_RIGHTS = {
+    *("activity", "problems", "projects_without_folder", "unmatched_folders"),
+    *("content_problems", "content_coverage"),
+}
+"""Views of public that read tables of ops (migrations 0011 and 0023); all others have the rights of who asks."""
 
 NOT_FOR_ANYBODY = (
     "create table public.mine (n int)",

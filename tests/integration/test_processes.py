@@ -9,14 +9,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import psutil
+import pytest
 
 from ibhelm_pipelines.local import process
 from ibhelm_pipelines.local.process import ProcessRecord, start_process, tail, trim_log, wait_until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 _STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('ready', flush=True); time.sleep(600)"
@@ -26,6 +25,14 @@ import subprocess, sys, time
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(child.pid, flush=True)
 time.sleep(600)
+"""
+
+
+_FIRST_THREAD_ENDED = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(600,)).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
 """
 
 
@@ -55,6 +62,15 @@ def test_a_killed_process_counts_as_gone_even_as_a_zombie(tmp_path: Path) -> Non
     assert wait_until(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, seconds=10)
     assert not record.alive()
     child.wait()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process with threads is a zombie")
+def test_a_child_is_gone_when_its_last_thread_is_and_leaves_no_zombie(tmp_path: Path) -> None:
+    record = _start(_FIRST_THREAD_ENDED, tmp_path)
+    assert wait_until(lambda: psutil.Process(record.pid).status() == psutil.STATUS_ZOMBIE, seconds=30)
+    assert record.alive()
+    assert record.terminate(seconds=30)
+    assert not psutil.pid_exists(record.pid)
 
 
 def test_a_process_that_ignores_the_request_is_killed(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def planner(postgres: EmbeddedPostgres) -> Iterator[Planner]:
         connection.execute("load 'auto_explain'")
         for setting, value in {
             "auto_explain.log_min_duration": "0", "auto_explain.log_nested_statements": "on",
-            "auto_explain.log_format": "json", "auto_explain.log_level": "notice",
+            "auto_explain.log_format": "json", "auto_explain.log_level": "notice", "auto_explain.log_analyze": "on",
         }.items():  # fmt: skip
             connection.execute("select set_config(%s, %s, false)", [setting, value])
         yield Planner(connection, model)
@@ -139,7 +139,7 @@ def planner(postgres: EmbeddedPostgres) -> Iterator[Planner]:
 
 def test_words_are_looked_up_in_their_index(planner: Planner) -> None:
     nodes = planner.of_hits(**WORDS)
-    assert "documents_words" in _indexes(nodes)
+    assert "documents_matching" in _indexes(nodes)
     assert _read_whole(nodes) == set()
 
 
@@ -161,9 +161,23 @@ def test_so_it_is_under_filters(planner: Planner, lane: dict[str, Any], named: s
     assert _read_whole(planner.of_hits(**lane, filters=FILTERS[named])) == set()
 
 
+def test_a_word_and_a_project_are_looked_up_in_one_scan(planner: Planner) -> None:
+    """Else all documents with a frequent word are read, and then asked for their project: 70 times as long."""
+    scans = [node for node in planner.of_hits(**WORDS, filters=FEW) if node.get("Index Name") == "documents_matching"]
+    assert scans
+    assert all("words" in scan["Index Cond"] and "project_ids" in scan["Index Cond"] for scan in scans)
+
+
+def test_of_a_word_that_all_documents_have_only_the_newest_are_read(planner: Planner) -> None:
+    everywhere = {"steps": ["immer"], "terms": ["immer"], "weights": [1.0]}
+    read = [node for node in planner.of_hits(**everywhere) if node["Node Type"] == "Bitmap Heap Scan"]
+    assert read
+    assert max(node["Actual Rows"] for node in read) < DOCUMENTS / 2
+
+
 def test_of_few_chunks_that_meet_a_filter_each_is_compared_and_no_other_read(planner: Planner) -> None:
     nodes = planner.of_hits(**MEANING, filters=FEW)
-    assert "documents_facets" in _indexes(nodes)
+    assert "documents_matching" in _indexes(nodes)
     assert not any(index.endswith("_vectors") for index in _indexes(nodes))
     assert _read_whole(nodes) == set()
 
@@ -177,7 +191,7 @@ def test_where_many_chunks_meet_a_filter_the_index_of_the_vectors_is_asked(plann
 def test_what_is_counted_is_looked_up_by_its_words(planner: Planner) -> None:
     values = {"all_words": "thema7 & protokoll", "excluded": None, "filters": FEW, "newest": DOCUMENTS, "limit": 5_001}
     nodes = planner.plans(load_queries("search")["matches"], values)
-    assert _indexes(nodes) & {"documents_words", "documents_facets"}
+    assert "documents_matching" in _indexes(nodes)
     assert _read_whole(nodes) == set()
 
 

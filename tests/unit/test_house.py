@@ -36,7 +36,13 @@ BROAD_EXCEPT_EDGES = {
     "resources/failures.py": "re-raises it, or the same without the secrets that it quotes",
 }
 # Errors that never leave their room; everything else is in errors.py, where callers look for it.
-ERRORS_OF_ONE_ROOM = {"MissingError": "objects", "OutOfBoundsError": "vendors"}
+ERRORS_OF_ONE_ROOM = {
+    "MissingError": "objects",
+    "NonsenseError": "content",
+    "OutOfBoundsError": "vendors",
+    "SheetFullError": "content",
+    "TooSlowError": "content",
+}
 
 
 @cache

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ibhelm_pipelines.search.query import FIELDS, MAX_CHARS, Filter, Phrase, Query, Word, parse, tsquery
+from ibhelm_pipelines.search.query import (
+    FIELDS,
+    MAX_CHARS,
+    Filter,
+    Phrase,
+    Query,
+    Word,
+    clause_tsquery,
+    operand_tsquery,
+    parse,
+)
 
 SYNTAX = st.sampled_from(
     ['"', "„", "“", "”", "«", "»", "-", "–", "|", "OR", "oder ", ":", "projekt:", "kg:434", '-typ:"', "(", ")", "!",
@@ -95,7 +105,7 @@ def test_what_is_left_out() -> None:
         "Rohr",
     ]
     assert query.plain == "Pumpe"
-    assert tsquery(query, all_words=True) == "((('pump'))) & !('angebot') & !(('alt') <1> ('anlag')) & !('rohr')"
+    assert [operand_tsquery(each) for each in query.excluded] == ["('angebot')", "(('alt') <1> ('anlag'))", "('rohr')"]
 
 
 def test_a_compound_is_found_by_its_parts_side_by_side() -> None:
@@ -109,19 +119,38 @@ def test_a_compound_is_found_by_its_parts_side_by_side() -> None:
     )
 
 
-def test_without_all_words_one_is_enough() -> None:
-    query = parse("Pumpe Ventil -Rohr")
-    assert tsquery(query, all_words=True) == "((('pump')) & (('ventil'))) & !('rohr')"
-    assert tsquery(query, all_words=False) == "((('pump')) | (('ventil'))) & !('rohr')"
+@pytest.mark.parametrize(
+    ("text", "clauses"),
+    [
+        ("Kita-Lüftung", ["Kita", "Lüftung"]),
+        ("Anlagen‑Prüf-Protokoll DN 50", ["Anlagen", "Prüf", "Protokoll", "DN 50"]),
+        ("U-Wert", ["U-Wert"]),
+        ("2302-TGA-SC-103", ["2302-TGA-SC-103"]),
+        ('"Kita-Lüftung"', ["Kita Lüftung"]),
+    ],
+)
+def test_words_with_a_hyphen_are_words_and_codes_are_whole(text: str, clauses: list[str]) -> None:
+    assert _typed(text) == clauses
+
+
+def test_a_hyphenated_word_as_it_is_fulfils_each_of_its_words() -> None:
+    for clause in parse("Kita-Lüftung").clauses:
+        assert clause[1] == Word("Kita-Lüftung", ("kitaluft",), "kita-lüftung")
+
+
+def test_what_is_left_out_or_an_alternative_is_not_taken_apart() -> None:
+    assert len(parse("-Kita-Lüftung").excluded) == 2, "the word, and its parts side by side; not each part anywhere"
+    assert len(parse("Plan oder Kita-Lüftung").clauses) == 1
 
 
 def test_function_words_keep_their_place_in_a_phrase() -> None:
-    assert tsquery(parse('"Wartung der Pumpe"'), all_words=True) == "((('wartung') <2> ('pump')))"
+    [clause] = parse('"Wartung der Pumpe"').clauses
+    assert clause_tsquery(clause) == "((('wartung') <2> ('pump')))"
 
 
 def test_nothing_to_look_for_is_told() -> None:
     query = parse("was ist das?")
-    assert tsquery(query, all_words=True) is None
+    assert query.clauses == ()
     assert any("Füllwörter" in problem for problem in query.problems)
 
 
@@ -141,8 +170,8 @@ def test_anything_typed_is_a_query(text: str) -> None:
     for each in query.filters:
         assert each.field in FIELDS.values()
         assert each.value in query.text[each.start : each.end]
-    assert tsquery(query, all_words=True) is None or query.clauses or query.excluded
-    assert (tsquery(query, all_words=False) is None) == (not query.clauses and not query.excluded)
+    for clause in query.clauses:
+        assert clause_tsquery(clause)
 
 
 @given(TYPED)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 from starlette.applications import Starlette
+from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from ibhelm_pipelines.demo.vendor.broken import AbruptProtocol
 from ibhelm_pipelines.errors import ConfigurationError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 _STOP_SECONDS = 1
+_PORT_SECONDS = 5
 
 
 class Served:
@@ -70,15 +72,23 @@ def _server(application: Starlette) -> uvicorn.Server:
 
 
 def _listen(port: int, service: str) -> socket.socket:
+    """Listen; a port that is to be the same again may be somebody's for a moment."""
+    try:
+        return Retrying(stop=stop_after_delay(_PORT_SECONDS), wait=wait_fixed(0.2), reraise=True)(_bound, port)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{service} cannot listen on port {port} of {HOST}: {error.strerror}.",
+            next_step="Name another port, or 0 for a free one.",
+        ) from error
+
+
+def _bound(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((HOST, port))
         listener.listen()
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise ConfigurationError(
-            f"{service} cannot listen on port {port} of {HOST}: {error.strerror}.",
-            next_step="Name another port, or 0 for a free one.",
-        ) from error
+        raise
     return listener

@@ -189,10 +189,10 @@ def test_a_file_whose_new_content_has_no_preview_stops_showing_the_old_one_at_on
     office: Office, steps: Steps
 ) -> None:
     steps.derive([office.add("a.txt", b"Text")])
-    docx = office.add("b.docx", b"PK\x03\x04 word/document.xml")
-    office.query("update public.files set content_hash = %s", docx)
+    program = office.add("b.exe", b"MZ\x90\0")
+    office.query("update public.files set content_hash = %s", program)
     office.query("update ops.disk_entries set mtime_ns = null where raw_name = 'a.txt'")
-    steps.derive([docx])
+    steps.derive([program])
     assert [row["thumbnail"] for row in office.query("select thumbnail from public.files")] == [None, None]
 
 
@@ -283,12 +283,12 @@ def test_a_content_without_a_live_file_is_nobodys_work(office: Office, steps: St
 
 
 def test_what_the_live_lane_does_is_told_by_asset_and_folder(office: Office, steps: Steps) -> None:
-    both, docx = office.add("a.txt", b"Text"), office.add("b.docx", b"PK\x03\x04 word/document.xml")
+    both, program = office.add("a.txt", b"Text"), office.add("b.exe", b"MZ\x90\0")
     office.add("kopie.txt", b"Text", folder=BATH)
     steps.derive([both], tell=True)
     steps.run("text", folders=[SCHOOL], tell=True)
     one = {"done": 1, "ok": 1, "empty": 0, "unsupported": 0, "failed": 0, "bytes": 4}
-    size = office.content(docx)["size_bytes"]
+    size = office.content(program)["size_bytes"]
     assets = ("thumbnails", "extracted_text", "stored_originals")
     told = [(asset, folder, one) for asset in assets for folder in (SCHOOL, BATH)]
     told.append(("extracted_text", SCHOOL, one | {"ok": 0, "unsupported": 1, "bytes": size}))

@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import socket
 import threading
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -102,14 +103,14 @@ def test_a_second_run_does_nothing(office: Office) -> None:
 
 
 def test_what_has_no_preview_says_why(office: Office) -> None:
-    empty, docx = office.add("leer.txt", b""), office.add("brief.docx", b"PK\x03\x04 word/document.xml")
+    empty, program = office.add("leer.txt", b""), office.add("setup.exe", b"MZ\x90\0")
     report = run_step("thumbnail", office.settings)
     assert (office.result(empty, "thumbnail")["state"], office.result(empty, "thumbnail")["reason"]) == (
         "empty",
         "The file has no bytes",
     )
-    assert office.result(docx, "thumbnail")["reason"] == "Office file (docx): no preview yet"
-    assert report.reasons == {"Office file (docx): no preview yet": 1}
+    assert office.result(program, "thumbnail")["reason"] == "File of another kind (Windows program): no preview yet"
+    assert report.reasons == {"File of another kind (Windows program): no preview yet": 1}
     assert (report.total.empty, report.total.unsupported) == (1, 1)
 
 
@@ -330,7 +331,7 @@ def test_a_new_version_of_one_familys_tool_redoes_that_family_only(
 ) -> None:
     plan, note = office.add("plan.pdf", pdf()), office.add("notiz.txt", b"Notiz")
     run_step("text", office.settings)
-    newer = dict(families.FAMILIES["pdf"], text=families.Tool(reader="pdf:text", revision=99))
+    newer = replace(families.FAMILIES["pdf"], text=families.Tool(reader="pdf:text", revision=99))
     monkeypatch.setitem(families.FAMILIES, "pdf", newer)
     families.tool_version.cache_clear()
     try:
@@ -340,14 +341,14 @@ def test_a_new_version_of_one_familys_tool_redoes_that_family_only(
         families.tool_version.cache_clear()
     assert report.total == StepCounts(done=1, ok=1, bytes=office.content(plan)["size_bytes"])
     assert office.result(plan, "text")["tool_version"] == "pdf/99"  # and the row of the old version is gone
-    assert office.result(note, "text")["tool_version"] == "text/1"
+    assert office.result(note, "text")["tool_version"] == "text/2"
 
 
 def test_a_good_text_outlives_a_newer_version_that_fails(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = office.add("plan.pdf", pdf())
     run_step("text", office.settings)
     good = office.text(plan)
-    newer = dict(families.FAMILIES["pdf"], text=families.Tool(reader="image:thumbnail", revision=99))
+    newer = replace(families.FAMILIES["pdf"], text=families.Tool(reader="image:thumbnail", revision=99))
     monkeypatch.setitem(families.FAMILIES, "pdf", newer)
     families.tool_version.cache_clear()
     try:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 import pytest
-from conftest import servers_folder
 from dagster._core.storage.defs_state.base import set_defs_state_storage
+from left_folders import servers_folder
 from nas_tree import Nas
 
 from ibhelm_pipelines.settings import Settings

@@ -63,6 +63,15 @@ DOCUMENT = (
 )
 
 TROUBLES = [
+    *(
+        Trouble(
+            f"{step}_outdated",
+            f"insert into ops.tool_versions (step, family, tool_version) values ('{step}', 'text', '2')",
+            f"22 contents have a {what} of an older tool only, most of them of the family text: 22.",
+            "The next scan makes them anew",
+        )
+        for step, what in (("thumbnail", "preview"), ("text", "text"))
+    ),
     Trouble(
         "texts_without_vectors",
         MODEL + DOCUMENT,

@@ -2,6 +2,9 @@
 
 # No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
 
+import multiprocessing
+import os
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,6 +15,7 @@ from assets.embeddings import embed_job, embeddings
 from resources.partitions import TEXTS
 from resources.platform import Platform
 
+AUTOGROUP = Path("/proc/self/autogroup")
 TITLES = ("Angebot", "Rechnung", "Protokoll")
 
 
@@ -87,3 +91,33 @@ def test_a_model_that_cannot_be_had_fails_the_run_with_what_to_do_and_its_check(
     checks = {e.check_name: e.passed for e in failed.get_asset_check_evaluations()}
     assert checks["embedding_problem"] is False
     assert _run(instance, platform).success
+
+
+def _niceness() -> tuple[int, str | None]:
+    """Of this process, and of its session; None where the kernel keeps none for it: no autogroups, or an empty answer."""
+    told = AUTOGROUP.read_text().split() if AUTOGROUP.exists() else []
+    return os.getpriority(os.PRIO_PROCESS, 0), told[-1] if told else None
+
+
+def test_a_run_leaves_the_processor_to_others_and_their_processes_as_they_are(platform: Platform) -> None:
+    sick = Platform(overrides=platform.overrides | {"embedding_model": "no/such-model"}, first_pause_seconds=0)
+    forked, before = multiprocessing.get_context("fork"), _niceness()
+    told = forked.SimpleQueue()
+
+    def run() -> None:
+        with dg.DagsterInstance.ephemeral() as instance:
+            _run(instance, sick)
+        told.put(_niceness())
+
+    process = forked.Process(target=run)  # as Dagster's code server starts each run as its child
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    niceness, of_session = told.get()
+    assert niceness == max(10, before[0])
+    assert of_session in ("10", None)
+    told.close()
+    process.close()
+    assert _niceness() == before
+    _run(dg.DagsterInstance.ephemeral(), sick)
+    assert _niceness() == before

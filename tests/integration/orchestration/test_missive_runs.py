@@ -16,16 +16,16 @@ from missive_mirror import differences
 from missive_office import connected
 from nas_tree import Nas
 from teamwork_office import in_haste
+from vendor_desk import is_full
 
 from assets import job_report, missive_job
 from assets.missive import DESCRIPTIONS
 from ibhelm_pipelines.db.checks import MISSIVE_QUESTIONS
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.definitions import defs
 from ibhelm_pipelines.demo.missive.server import MissiveSimulator
 from ibhelm_pipelines.settings import Settings
-from resources.lanes import FULL_TAG, MISSIVE_ASSETS, MISSIVE_SYNC_JOB
+from resources.lanes import MISSIVE_ASSETS, MISSIVE_SYNC_JOB
 from resources.partitions import MONTHS
 from resources.platform import Platform
 from sensors.schedules import TIMEZONE, missive_full_sync, missive_quick_sync
@@ -247,41 +247,22 @@ def test_a_run_begins_no_further_month_of_attachments_when_its_time_is_over_and_
 # --- schedules --------------------------------------------------------------------------------------------------------
 
 
-def _scheduled(
-    schedule: dg.ScheduleDefinition, instance: dg.DagsterInstance, platform: Platform
-) -> dg.RunRequest | str | None:
-    """The run that the schedule asks for now, or why it asks for none."""
-    with dg.build_schedule_context(
-        instance=instance,
-        scheduled_execution_time=dt.datetime.now(dt.UTC),
-        repository_def=defs.get_repository_def(),
-        resources={"platform": platform},
-    ) as context:
-        data = schedule.evaluate_tick(context)
-    return data.run_requests[0] if data.run_requests else data.skip_message
-
-
 def _is_full(request: object) -> bool:
-    assert isinstance(request, dg.RunRequest)
-    job = defs.get_repository_def().get_job(MISSIVE_SYNC_JOB)
-    assert dg.validate_run_config(job, request.run_config)
-    full = request.run_config["ops"]["read_missive"]["config"]["full"]
-    assert (request.tags.get(FULL_TAG) == "true") is full
-    return bool(full)
+    return is_full(request, job=MISSIVE_SYNC_JOB, op="read_missive")
 
 
 def test_schedules_are_quick_full_at_night_make_up_for_a_missing_night_and_do_nothing_without_a_token(
     office: Desk, instance_on_disk: dg.DagsterInstance
 ) -> None:
     assert (missive_full_sync.cron_schedule, missive_full_sync.execution_timezone) == ("30 3 * * *", TIMEZONE)
-    assert _is_full(_scheduled(missive_quick_sync, instance_on_disk, office.platform)), "nothing was ever read"
+    assert _is_full(office.scheduled(missive_quick_sync, instance_on_disk)), "nothing was ever read"
     office.sync()
-    assert not _is_full(_scheduled(missive_quick_sync, instance_on_disk, office.platform))
-    assert _is_full(_scheduled(missive_full_sync, instance_on_disk, office.platform))
+    assert not _is_full(office.scheduled(missive_quick_sync, instance_on_disk))
+    assert _is_full(office.scheduled(missive_full_sync, instance_on_disk))
     office.age("26 hours")
-    assert _is_full(_scheduled(missive_quick_sync, instance_on_disk, office.platform))
+    assert _is_full(office.scheduled(missive_quick_sync, instance_on_disk))
     for schedule in (missive_quick_sync, missive_full_sync):
-        said = _scheduled(schedule, instance_on_disk, office.with_settings(missive_token=None))
+        said = office.scheduled(schedule, instance_on_disk, office.with_settings(missive_token=None))
         assert said == "Missive is off: IBHELM_MISSIVE_TOKEN is not set."
 
 

@@ -2,29 +2,26 @@
 
 # No `from __future__ import annotations`: Dagster compares the annotation of `context` with its own classes.
 
-import datetime as dt
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 import pytest
-import tables
 from alert_office import Mailbox, open_mailbox
 from dagster._core.events import PIPELINE_RUN_STATUS_TO_EVENT_TYPE, DagsterEvent
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 from dagster._core.test_utils import create_run_for_test
 from teamwork_mirror import differences
 from teamwork_office import PLENTY, connected, in_haste
+from vendor_desk import VendorDesk, is_full
 
 from assets.sync_job import teamwork_sync_job
 from assets.teamwork import UPSTREAM, teamwork_directory, teamwork_tasks
-from ibhelm_pipelines.db.checks import TEAMWORK_QUESTIONS, ask
+from ibhelm_pipelines.db.checks import TEAMWORK_QUESTIONS
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.definitions import defs
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.vendor.faults import Faults
@@ -37,7 +34,6 @@ from sensors.alerts import alerts
 from sensors.schedules import IN_FLIGHT, teamwork_full_sync, teamwork_quick_sync
 
 BY = 2336
-BERLIN = ZoneInfo("Europe/Berlin")
 NUMBERS = {"seen", "new", "changed", "deleted", "restored", "left_out", "failed", "dagster/row_count", "requests",
            "seconds", "full", "refused"}  # fmt: skip
 ORIGIN = RemoteJobOrigin(
@@ -47,13 +43,16 @@ ORIGIN = RemoteJobOrigin(
 """Where a run comes from; Dagster queues none without it."""
 
 
-class Office:
+class Office(VendorDesk):
     """A simulated Teamwork, our tables of it, and the job that reads it."""
+
+    questions = TEAMWORK_QUESTIONS
 
     def __init__(
         self, teamwork: TeamworkSimulator, settings: Settings, instance: dg.DagsterInstance, platform: Platform
     ) -> None:
-        self.teamwork, self.settings, self.instance, self.platform = teamwork, settings, instance, platform
+        super().__init__(settings, instance, platform)
+        self.teamwork = teamwork
 
     def sync(self, **config: Any) -> dg.ExecuteInProcessResult:
         return teamwork_sync_job.execute_in_process(
@@ -64,24 +63,6 @@ class Office:
             raise_on_error=False,
         )
 
-    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        return tables.ask(self.settings.require_database_url(), query, *values)
-
-    def one(self, query: str, *values: Any) -> Any:
-        [(value,)] = self.rows(query, *values)
-        return value
-
-    def cursors(self) -> list[tuple[Any, ...]]:
-        return self.rows("select resource, watermark, synced_at, full_synced_at from ops.sync_cursors order by 1")
-
-    def age_cursors(self, interval: str) -> None:
-        self.rows(
-            "update ops.sync_cursors set synced_at = synced_at - %s::interval,"
-            " full_synced_at = full_synced_at - %s::interval",
-            interval,
-            interval,
-        )
-
     def edit(self, name: str) -> dict[str, Any]:
         office = self.teamwork.office
         task = next(row for row in office.live("tasks") if not office.in_archived_project("tasks", row))
@@ -89,9 +70,7 @@ class Office:
         return task
 
     def failed_checks(self, *, at_any_moment: bool = False) -> set[str]:
-        questions = [q.at_any_moment() if at_any_moment else q for q in TEAMWORK_QUESTIONS]
-        with connect(self.settings.require_database_url(), application="test", autocommit=True) as connection:
-            return {q.name for q in questions if not ask(connection, q).passed}
+        return set(self.answers(at_any_moment=at_any_moment))
 
     def without_token(self) -> Platform:
         hidden = {name: value for name, value in self.platform.overrides.items() if name != "teamwork_token"}
@@ -187,7 +166,7 @@ def test_a_button_in_the_ui_reads_one_asset(office: Office) -> None:
 
 def test_without_a_token_the_assets_say_so_and_nothing_is_late(office: Office) -> None:
     office.sync()
-    office.age_cursors("3 days")
+    office.age("3 days")
     assert office.failed_checks() == {"teamwork_stale", "teamwork_not_reconciled"}
     off = office.without_token()
     result = dg.materialize([teamwork_tasks], instance=office.instance, resources={"platform": off})
@@ -222,13 +201,13 @@ def test_an_expired_token_is_one_alert_moves_nothing_and_is_over_after_the_next_
         for full in (False, True, False):
             assert not office.sync(full=full).success
             _tick(office, mailbox)
-        office.age_cursors("3 hours")
+        office.age("3 hours")
         _tick(office, mailbox)
     assert _alerts(office) == [("run:sync_teamwork", True)]
     [message] = mailbox.messages
     assert "Teamwork refuses our token (401)" in message["message"]
     assert "IBHELM_TEAMWORK_TOKEN" in message["message"]
-    office.age_cursors("-3 hours")
+    office.age("-3 hours")
     assert office.cursors() == before
     assert office.one("select count(*) from tasks where deleted_at is null") == rows
 
@@ -296,42 +275,23 @@ def test_what_is_not_understood_fails_the_check(office: Office) -> None:
 # --- schedules --------------------------------------------------------------------------------------------------------
 
 
-def _scheduled(
-    schedule: dg.ScheduleDefinition, office: Office, instance: dg.DagsterInstance, platform: Platform | None = None
-) -> dg.RunRequest | str | None:
-    """The run that the schedule asks for now, or why it asks for none."""
-    with dg.build_schedule_context(
-        instance=instance,
-        scheduled_execution_time=dt.datetime.now(BERLIN),
-        repository_def=defs.get_repository_def(),
-        resources={"platform": platform or office.platform},
-    ) as context:
-        data = schedule.evaluate_tick(context)
-    return data.run_requests[0] if data.run_requests else data.skip_message
-
-
 def _is_full(request: object) -> bool:
-    assert isinstance(request, dg.RunRequest)
-    job = defs.get_repository_def().get_job(TEAMWORK_SYNC_JOB)
-    assert dg.validate_run_config(job, request.run_config)
-    full = request.run_config["ops"]["read_teamwork"]["config"]["full"]
-    assert (request.tags.get(FULL_TAG) == "true") is full
-    return bool(full)
+    return is_full(request, job=TEAMWORK_SYNC_JOB, op="read_teamwork")
 
 
 def test_a_quick_sync_is_quick_and_makes_up_for_a_full_one_that_is_missing_at_most_once_an_hour(
     office: Office, instance_on_disk: dg.DagsterInstance
 ) -> None:
-    assert _is_full(_scheduled(teamwork_quick_sync, office, instance_on_disk)), "nothing was ever read"
+    assert _is_full(office.scheduled(teamwork_quick_sync, instance_on_disk)), "nothing was ever read"
     office.sync()
-    assert not _is_full(_scheduled(teamwork_quick_sync, office, instance_on_disk))
-    assert _is_full(_scheduled(teamwork_full_sync, office, instance_on_disk))
-    office.age_cursors("26 hours")
-    assert _is_full(_scheduled(teamwork_quick_sync, office, instance_on_disk))
+    assert not _is_full(office.scheduled(teamwork_quick_sync, instance_on_disk))
+    assert _is_full(office.scheduled(teamwork_full_sync, instance_on_disk))
+    office.age("26 hours")
+    assert _is_full(office.scheduled(teamwork_quick_sync, instance_on_disk))
     create_run_for_test(
         instance_on_disk, job_name=TEAMWORK_SYNC_JOB, tags={FULL_TAG: "true"}, status=dg.DagsterRunStatus.FAILURE
     )
-    assert not _is_full(_scheduled(teamwork_quick_sync, office, instance_on_disk))
+    assert not _is_full(office.scheduled(teamwork_quick_sync, instance_on_disk))
 
 
 @pytest.mark.parametrize("status", IN_FLIGHT, ids=[status.value for status in IN_FLIGHT])
@@ -345,16 +305,16 @@ def test_a_quick_sync_is_skipped_while_one_is_in_flight_and_a_full_one_waits_beh
         event = DagsterEvent(event_type_value=kind, job_name=TEAMWORK_SYNC_JOB)
         instance_on_disk.report_dagster_event(event, run.run_id)
     sentence = f"A sync is {status.value.lower()} already (run {run.run_id}); the next tick looks again."
-    assert _scheduled(teamwork_quick_sync, office, instance_on_disk) == sentence
-    assert _is_full(_scheduled(teamwork_full_sync, office, instance_on_disk))
+    assert office.scheduled(teamwork_quick_sync, instance_on_disk) == sentence
+    assert _is_full(office.scheduled(teamwork_full_sync, instance_on_disk))
 
 
 def test_without_a_token_no_run_is_asked_for_and_nothing_is_late(
     office: Office, instance_on_disk: dg.DagsterInstance
 ) -> None:
     office.sync()
-    office.age_cursors("3 days")
+    office.age("3 days")
     for schedule in (teamwork_quick_sync, teamwork_full_sync):
-        said = _scheduled(schedule, office, instance_on_disk, office.without_token())
+        said = office.scheduled(schedule, instance_on_disk, office.without_token())
         assert said == "Teamwork is off: IBHELM_TEAMWORK_TOKEN is not set."
     assert office.failed_checks() == set()

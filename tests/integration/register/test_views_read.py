@@ -26,10 +26,16 @@ def office(settings: Settings, owner_database_url: str) -> Desk:
     desk = Desk(settings, owner_database_url)
     desk.task(desk.project("2301 Kita Lindenhof"))
     desk.conversation("Frage")
-    for number in range(2):
+    for number in range(3):
         desk.file(f"projekte/Kita Lindenhöf/{number}.pdf")
-    desk.run("insert into contents (hash, size_bytes) values (repeat('a', 64), 1)")
+    desk.run("insert into contents (hash, size_bytes, likeness) values (repeat('a', 64), 1, 1)")
+    desk.run("insert into contents (hash, size_bytes, likeness) values (repeat('b', 64), 1, 3)")
     desk.run("update files set content_hash = repeat('a', 64), content_changed_at = first_seen_at")
+    desk.run("update files set content_hash = repeat('b', 64) where name = '2.pdf'")
+    desk.run(
+        "insert into ops.step_results (content_hash, step, tool_version, state, reason, permanent, took_ms)"
+        " values (repeat('a', 64), 'text', 'pdf/1', 'failed', 'The reader crashed', true, 1)"
+    )
     desk.link()
     desk.run(
         "insert into file_cost_groups (file_id, cost_group_id) select f.id, g.id from files f, cost_groups g limit 1"

@@ -11,7 +11,8 @@ from vector_desk import CountingModel, add_document, loader, vectors_are_whole
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.search import chunking, models
 from ibhelm_pipelines.search.embedding import embed
-from ibhelm_pipelines.search.models import embedder_named, load_model, open_embedder
+from ibhelm_pipelines.search.finding import WITHOUT_VECTORS, open_finder
+from ibhelm_pipelines.search.models import embedder_named, load_model
 from ibhelm_pipelines.settings import Settings
 
 OLD, NEW = CountingModel("old"), CountingModel("new", dimensions=16)
@@ -147,10 +148,13 @@ def test_another_version_of_weights_or_chunking_is_another_model(
 def test_a_question_is_embedded_by_the_model_that_serves_whatever_the_settings_name(
     settings: Settings, database_url: str
 ) -> None:
-    assert open_embedder(settings).name == "light"
     add_document(database_url, "Bericht")
-    embed(settings)
-    assert open_embedder(named(settings, "no such model")) is load_model("light")
+    with open_finder(named(settings, "no such model")) as finder:
+        assert finder.search("Abluft", lanes=["vectors"]).without_vectors == WITHOUT_VECTORS
+        embed(settings)
+        found = finder.search("Abluft", lanes=["vectors"])
+    assert [hit.title for hit in found.hits] == ["Bericht"]
+    assert found.without_vectors is None
 
 
 def test_vectors_of_other_weights_are_never_compared_with_a_question(settings: Settings) -> None:

@@ -16,7 +16,7 @@ from ibhelm_pipelines.search import embedding
 from ibhelm_pipelines.search.chunking import chunks
 from ibhelm_pipelines.search.embedding import embed
 from ibhelm_pipelines.search.embedding_ledger import MAX_ATTEMPTS
-from ibhelm_pipelines.search.models import open_embedder
+from ibhelm_pipelines.search.finding import open_finder
 from ibhelm_pipelines.settings import Settings
 
 NUMBERS = "12,50 33,10 17,22 4.711 0,00 99 1.250,00\n" * 10
@@ -41,20 +41,15 @@ def problems(settings: Settings) -> set[str]:
 def test_the_light_model_finds_by_meaning_what_shares_no_word_with_the_question(
     settings: Settings, database_url: str
 ) -> None:
-    fan = add_document(database_url, "Angebot", "Wir bieten Ihnen zwei Ventilatoren für die Absaugung der Küche an.")
+    add_document(database_url, "Angebot", "Wir bieten Ihnen zwei Ventilatoren für die Absaugung der Küche an.")
     add_document(database_url, "Protokoll", "Der Estrich im zweiten Obergeschoss ist trocken und kann belegt werden.")
     add_document(database_url, "Rechnung", "Für die Lieferung der Heizkörper berechnen wir den folgenden Betrag.")
     report = embed(settings)
     assert (report.texts, report.chunks, report.left, report.is_serving) == (3, 3, 0, True)
     assert report.tokens > 30
-    vector = open_embedder(settings).query("Abluft beim Kochen")
-    nearest = ask(
-        database_url,
-        "select text_key from search.chunks where model_id = (select id from search.models where state = 'serving')"
-        " order by embedding::halfvec(384) <=> %s::halfvec limit 1",
-        str(vector.tolist()),
-    )
-    assert nearest == [(fan,)]
+    with open_finder(settings) as finder:
+        [nearest, *_] = finder.search("Abluft beim Kochen", lanes=["vectors"]).hits
+    assert nearest.title == "Angebot"
 
 
 def test_each_chunk_is_written_with_its_place_and_the_vector_of_title_and_passage(

@@ -74,6 +74,12 @@ def test_a_compound_is_found_by_its_parts_and_in_every_spelling(finder: Finder) 
     assert set(titles(finder.search("Prufprotokoll Brandschutzklappen"))) == set(names(FIRE))
 
 
+def test_words_with_a_hyphen_are_found_where_they_stand_apart_or_only_one_is_known(finder: Finder) -> None:
+    assert titles(finder.search("Küchen-Ventilator"))[0] == names(FAN)[0]
+    assert titles(finder.search("Heizungspumpen-Wartung"))[0] == names(PUMP)[0]
+    assert titles(finder.search("Xylolith-Ventilator"))[0] == names(FAN)[0]
+
+
 def test_numbers_are_found_whole(finder: Finder) -> None:
     assert titles(finder.search("DN 50")) == titles(finder.search("dn50")) == names(FIRE)
     assert titles(finder.search("DN500")) == names(PUMP)
@@ -130,6 +136,10 @@ def test_a_word_that_is_still_being_typed_finds_what_begins_with_it(finder: Find
     assert titles(results) == names(PUMP)
     assert results.suggestion is None
     assert finder.completions("Heizungsp") == ("heizungspumpe",)
+    for before in ("Abluft oder ", "Kita -", '"Wartung der ', "Kita/"):
+        assert finder.completions(f"{before}Heizungsp") == ("heizungspumpe",), before
+    for text in ("projekt:Heizungsp", "Heizungsp ", "H", ""):
+        assert finder.completions(text) == (), text
 
 
 def test_half_a_file_name_is_enough(finder: Finder) -> None:

@@ -299,6 +299,7 @@ def test_one_session_that_asks_too_often_waits_and_the_others_do_not(web: web_de
     assert refused.json()["error"] == "Zu viele Anfragen auf einmal. Bitte in 1 s noch einmal versuchen."
     assert refused.headers["retry-after"] == "1"
     assert other.get("/api/suggest?q=").status_code == 200
+    assert busy.get("/api/search?q=x").status_code == 200, "completions took what is there for searching"
 
 
 def test_the_page_about_the_api_names_every_address(visitor: Visitor, script: Script) -> None:
