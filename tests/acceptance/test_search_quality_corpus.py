@@ -1,7 +1,5 @@
 """How well the search finds in real files that nobody made for it: judged queries over the shared corpus, German ones
 mostly, of documents mostly in English.
-
-The floors are a little below what was measured (docs/search-quality.md). They may be raised; who lowers one says why.
 """
 
 from __future__ import annotations
@@ -10,20 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 import search_corpus
-import search_quality
 import tables
 from measured_office import measured_office
-from quality_floors import Floors
+from quality_floors import Floors, Measured, QualityClaims, measure_office
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from search_quality import Answers, Office
-
     from ibhelm_pipelines.local.postgres import EmbeddedPostgres
     from ibhelm_pipelines.local.s3 import EmbeddedS3
-    from ibhelm_pipelines.settings import Settings
 
 FLOORS = Floors(
     queries=220,
@@ -45,56 +39,27 @@ pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
-def corpus(shared_corpus: Path) -> Office:
-    """The corpus as an office."""
-    return search_corpus.corpus_office(shared_corpus)
-
-
-@pytest.fixture(scope="module")
-def office(
-    corpus: Office, postgres: EmbeddedPostgres, s3: EmbeddedS3, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Settings]:
-    """Its files in a database, with their documents and their vectors."""
+def measured(
+    shared_corpus: Path, postgres: EmbeddedPostgres, s3: EmbeddedS3, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Measured]:
+    """The corpus as an office: its files in a database, with their documents and their vectors."""
+    corpus = search_corpus.corpus_office(shared_corpus)
     with measured_office(corpus, postgres, s3, tmp_path_factory.mktemp("quality")) as settings:
-        yield settings
+        yield measure_office(corpus, settings)
 
 
-@pytest.fixture(scope="module")
-def answers(corpus: Office, office: Settings) -> Answers:
-    """What all lanes found for all queries."""
-    answers = search_quality.measure(corpus, office, search_quality.judged_queries(corpus, office))
-    print(search_quality.table(answers))  # noqa: T201 - the figures are what one wants to see (-s)
-    return answers
+class TestCorpus(QualityClaims):
+    """Real files."""
+
+    FLOORS = FLOORS
 
 
-def test_there_is_enough_to_measure(corpus: Office, office: Settings) -> None:
-    FLOORS.check_queries(corpus, office)
-
-
-def test_the_files_and_their_vectors_are_so_few_that_they_are_made_in_a_minute(office: Settings) -> None:
-    url = office.require_database_url()
+def test_the_files_and_their_vectors_are_so_few_that_they_are_made_in_a_minute(measured: Measured) -> None:
+    url = measured.settings.require_database_url()
     [(files,)] = tables.ask(url, "select count(*) from files where deleted_at is null")
     assert 200 < files < MOST_FILES
     [(last,)] = tables.ask(url, "select max(ordinal) from search.chunks")
     assert last == search_corpus.MOST_PARTS - 1
-
-
-@pytest.mark.parametrize("lane", search_quality.LANES)
-def test_each_lane_finds_what_it_found_when_the_floors_were_set(answers: Answers, lane: str) -> None:
-    FLOORS.check_lane(answers, lane)
-
-
-@pytest.mark.parametrize("kind", FLOORS.by_kind)
-def test_no_kind_of_query_is_given_up_for_another(answers: Answers, kind: str) -> None:
-    FLOORS.check_kind(answers, kind)
-
-
-def test_words_and_meaning_together_are_better_than_either(answers: Answers) -> None:
-    FLOORS.check_margins(answers)
-
-
-def test_so_they_are_for_queries_by_which_nobody_tuned(answers: Answers) -> None:
-    FLOORS.check_margins_of_half(answers)
 
 
 def test_a_judgement_of_a_file_that_the_corpus_has_not_is_refused(shared_corpus: Path) -> None:
