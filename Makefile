@@ -29,7 +29,7 @@ demo: .venv/installed
 	@$(BIN)/ibhelm demo $${NAS:+--nas "$$NAS"} $${ONCE:+--once} $${FILES:+--files "$$FILES"}
 
 test: .venv/installed
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not soak"
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5 -m "not soak"
 
 soak: .venv/installed
 	$(BIN)/pytest -n 3 --dist load --maxschedchunk 1 -m soak --timeout 0
