@@ -87,7 +87,7 @@ class Nas:
             subfolders[:] = [n for n in subfolders if n[:1] != b"." and os.fsdecode(n) not in JUNK_FOLDERS]
             for name in names:
                 path = os.path.join(folder, name)
-                if not _is_junk(os.fsdecode(name)) and os.path.isfile(path) and not os.path.islink(path):
+                if not is_junk(os.fsdecode(name)) and os.path.isfile(path) and not os.path.islink(path):
                     stat = os.stat(path)
                     digest = hashlib.sha256(Path(os.fsdecode(path)).read_bytes()).hexdigest()
                     raw = os.path.relpath(path, os.fsencode(self.root))
@@ -120,6 +120,7 @@ def as_nobody() -> Iterator[None]:
         os.seteuid(0)
 
 
-def _is_junk(name: str) -> bool:
+def is_junk(name: str) -> bool:
+    """Tell whether no row may ever be made of a file of this name."""
     lower = name.lower()
     return name.startswith((".", "~$")) or lower == "thumbs.db" or lower.endswith((".tmp", ".partial", ".dwl", ".dwl2"))
