@@ -9,16 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ibhelm_pipelines.nas.ignore import IgnoreRules
+from ibhelm_pipelines.portable_names import MAX_BYTES, folded, free_name, safe_name
 from ibhelm_pipelines.settings import Settings
 from ibhelm_pipelines.vendors.missive.attachment_names import (
-    MAX_BYTES,
     MAX_PATH_CHARACTERS,
     MIN_BYTES,
-    folded,
-    free_name,
     mail_folder,
     room_for_name,
-    safe_name,
 )
 
 RULES = IgnoreRules.from_settings(Settings(_env_file=None))

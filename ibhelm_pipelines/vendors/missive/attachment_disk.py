@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.errors import FileUnreadableError, ShareUnavailableError
-from ibhelm_pipelines.vendors.missive.attachment_names import folded, free_name, room_for_name
+from ibhelm_pipelines.portable_names import folded, free_name
+from ibhelm_pipelines.vendors.missive.attachment_names import room_for_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -24,9 +24,10 @@ from ibhelm_pipelines.errors import (
     VendorMissingError,
     VendorUnavailableError,
 )
+from ibhelm_pipelines.portable_names import safe_name
 from ibhelm_pipelines.vendors.missive.attachment_disk import temporary_name
 from ibhelm_pipelines.vendors.missive.attachment_ledger import Placed
-from ibhelm_pipelines.vendors.missive.attachment_names import room_for_name, safe_name
+from ibhelm_pipelines.vendors.missive.attachment_names import room_for_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
