@@ -21,7 +21,7 @@ from ibhelm_pipelines.db.forgotten import Forgotten, normal, note
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import BusyError, ConfigurationError
 from ibhelm_pipelines.nas.names import display
-from ibhelm_pipelines.privacy.contents import delete_objects
+from ibhelm_pipelines.objects.disposal import delete_objects
 from ibhelm_pipelines.privacy.findings import find
 from ibhelm_pipelines.privacy.removal import KINDS, Placed, Removal, Unit, list_placed
 from ibhelm_pipelines.register.people_forgetting import find_people

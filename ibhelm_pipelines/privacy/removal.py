@@ -20,7 +20,7 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import BusyError
 from ibhelm_pipelines.nas.locks import SCANNING, lock_folders
 from ibhelm_pipelines.nas.names import display, folder_of, split
-from ibhelm_pipelines.privacy.contents import remove_unreferenced
+from ibhelm_pipelines.objects.disposal import lock_contents, permit_rewriting, remove_unreferenced
 from ibhelm_pipelines.privacy.inbox_files import Seen, look, remove
 from ibhelm_pipelines.register.people_forgetting import remove_people
 from ibhelm_pipelines.vendors.missive.attachment_disk import Disk
@@ -224,15 +224,13 @@ class Removal:
 
     def _lock_contents(self, unit: Unit) -> list[str]:
         hashes = [found for (found,) in self._do("content_hashes", **unit.values)]
-        if hashes:
-            self._do("lock_content_steps", hashes=hashes)
-            self._do("lock_contents_table")
+        lock_contents(self._connection, hashes)
         return hashes
 
     def _remove_file_rows(self, placed: Sequence[Placed]) -> None:
         if not placed:
             return
-        self._do("permit_rewriting")
+        permit_rewriting(self._connection)
         for each in (each for each in placed if each.raw_path):
             if each.goes:
                 files = [number for (number,) in self._do("files_at", raw_path=each.raw_path)]

@@ -282,10 +282,10 @@ def test_every_view_of_the_office_has_the_rights_of_who_asks_or_is_meant_not_to(
     assert {name for (name,) in _ask(owner_database_url, query)} == WITH_OWNERS_RIGHTS
 
 
-def test_what_permits_forgetting_permits_nothing_to_the_office(settings: Settings, owner_database_url: str) -> None:
+def test_what_permits_rewriting_permits_nothing_to_the_office(settings: Settings, owner_database_url: str) -> None:
     Desk(settings, owner_database_url).run(_A_VERSION)
     with _as(OFFICE, owner_database_url) as connection:
-        for value in ("set ibhelm.forgetting = 'on'", "select set_config('ibhelm.forgetting', 'on', false)"):
+        for value in ("set ibhelm.rewriting = 'on'", "select set_config('ibhelm.rewriting', 'on', false)"):
             connection.execute(value.encode())
             for statement in ("delete from file_versions", "update file_versions set path = 'x'"):
                 assert not _may(connection, statement)

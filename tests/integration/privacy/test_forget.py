@@ -31,8 +31,8 @@ from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.forgotten import Forgotten, note
 from ibhelm_pipelines.errors import BusyError, ConfigurationError, ScanBusyError, ShareUnavailableError
 from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.objects.disposal import delete_objects
 from ibhelm_pipelines.objects.store import ObjectStore, original_key
-from ibhelm_pipelines.privacy.contents import delete_objects
 from ibhelm_pipelines.privacy.forget import forget, plan
 from ibhelm_pipelines.search.documents import index_documents
 from ibhelm_pipelines.settings import Settings

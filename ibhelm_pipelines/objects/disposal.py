@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DERIVED = ("forget_events", "forget_texts", "forget_results", "forget_objects")
 """What hangs on a content, in the order in which it goes. Whoever derives more from contents (search documents, chunks)
-adds a statement to sql/queries/privacy.sql and its name here."""
+adds a statement to sql/queries/contents.sql and its name here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +31,29 @@ class Gone:
     object_bytes: int = 0
 
 
+def permit_rewriting(connection: Connection) -> None:
+    """Let versions of files be removed until the transaction ends: history is for good but for what must go."""
+    connection.execute(load_queries("contents")["permit_rewriting"])
+
+
+def lock_contents(connection: Connection, hashes: Sequence[str]) -> None:
+    """Keep all others from referring to some contents, and from making objects of them, until the transaction ends.
+
+    Raises:
+        LockNotAvailable: of psycopg; somebody works on one of them.
+    """
+    if hashes:
+        sql = load_queries("contents")
+        connection.execute(sql["lock_content_steps"], {"hashes": list(hashes)})
+        connection.execute(sql["lock_contents_table"])
+
+
 def remove_unreferenced(connection: Connection, hashes: Sequence[str]) -> Gone:
     """Remove those of some contents that nothing refers to; note their objects.
 
-    The caller's transaction holds the locks of the contents (privacy.sql: lock_content_steps, lock_contents_table).
+    The caller's transaction holds the locks of the contents (`lock_contents`).
     """
-    sql = load_queries("privacy")
+    sql = load_queries("contents")
     gone = [found for (found,) in connection.execute(sql["unreferenced"], {"hashes": list(hashes)})]
     if not gone:
         return Gone()
@@ -54,7 +71,7 @@ def delete_objects(settings: Settings, connection: Connection) -> Gone:
     Raises:
         ObjectStoreUnavailableError: the store does not answer; what is left stays noted.
     """
-    sql = load_queries("privacy")
+    sql = load_queries("contents")
     count = size = 0
     after = ""
     with ObjectStore(settings) as store:
@@ -68,7 +85,7 @@ def delete_objects(settings: Settings, connection: Connection) -> Gone:
 
 def _delete(connection: Connection, store: ObjectStore, key: str, content_hash: str) -> bool:
     """Delete one object, unless its content came back meanwhile: then it is that one's again."""
-    sql = load_queries("privacy")
+    sql = load_queries("contents")
     with connection.transaction():
         connection.execute(sql["lock_content_steps"], {"hashes": [content_hash]})
         [(is_back,)] = connection.execute(sql["is_content_back"], {"hash": content_hash}).fetchall()
