@@ -44,6 +44,10 @@ COMMANDS = {
     "coverage": "ibhelm_pipelines.cli_content:coverage_command",
     "contact-sheet": "ibhelm_pipelines.cli_content:contact_sheet_command",
     "nocodb-setup": "ibhelm_pipelines.cli_nocodb:nocodb_setup_command",
+    "provision": "ibhelm_pipelines.cli_deploy:provision_command",
+    "init-secrets": "ibhelm_pipelines.cli_deploy:init_secrets_command",
+    "health": "ibhelm_pipelines.cli_deploy:health_command",
+    "dagster": "ibhelm_pipelines.cli_deploy:dagster_command",
 }
 
 

@@ -1,7 +1,8 @@
 """Every setting of the platform, typed, with its default and its unit.
 
-Sources, strongest first: the environment (`IBHELM_*`), `.env`, and `.ibhelm/env`, which `ibhelm up` writes with the
-addresses of the embedded services. Code receives a `Settings` object; nothing else reads the environment.
+Sources, strongest first: the environment (`IBHELM_*`), the files of IBHELM_SECRETS_DIR, `.env`, and `.ibhelm/env`,
+which `ibhelm up` writes with the addresses of the embedded services. Code receives a `Settings` object; nothing else
+reads the environment.
 """
 
 from __future__ import annotations
@@ -41,6 +42,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True)
 
     state_dir: Path = Field(Path(DEFAULT_STATE_DIR), description="Folder of the embedded services: data, logs, secrets")
+    secrets_dir: Path | None = Field(
+        None,
+        description="Folder of files with one value each, named like the variables in small letters"
+        " (ibhelm_database_url): the secrets of containers; stronger than .env, weaker than the environment",
+    )
 
     nas_root: Path | None = Field(
         None, description="Where the NAS share is mounted; read only, but for attachments of mails"
@@ -59,6 +65,16 @@ class Settings(BaseSettings):
     )
     max_deletion_percent: float = Field(5.0, ge=0, le=100, description="Percent of live files that may vanish likewise")
 
+    retention_days: int = Field(
+        3650,
+        ge=0,
+        description="Days after which a deleted file is purged for good, with its versions; 0 is never. Ten years: German"
+        " commercial and tax law (docs/safety.md)",
+    )
+    orphan_grace_days: int = Field(
+        7, ge=1, description="Days for which an object in S3 that no row names is kept before it is deleted"
+    )
+
     database_url: SecretStr | None = Field(None, description="Postgres of the pipeline role; embedded when not set")
     owner_database_url: SecretStr | None = Field(
         None, description="Postgres of the role that migrates; default the pipeline's own URL"
@@ -67,6 +83,9 @@ class Settings(BaseSettings):
         None, description="Postgres database of Dagster's own storage; default database `dagster` on the same server"
     )
     nocodb_database_url: SecretStr | None = Field(None, description="Postgres for NocoDB")
+    nocodb_own_database_url: SecretStr | None = Field(
+        None, description="Postgres database of NocoDB's own tables, which `ibhelm provision` makes"
+    )
     reader_database_url: SecretStr | None = Field(None, description="Postgres for people and scripts that only read")
     postgres_port: int = Field(0, ge=0, le=65535, description="Port of the embedded Postgres; 0 takes a free one")
 
@@ -75,10 +94,46 @@ class Settings(BaseSettings):
     s3_region: str = Field("us-east-1", description="Region that requests are signed for")
     s3_access_key: str = Field("test", description="Access key; the embedded server knows `test` only")
     s3_secret_key: SecretStr = Field(SecretStr("test"), description="Secret key")
+    s3_versioning: Literal["auto", "off"] = Field(
+        "auto",
+        description="Versions of objects: auto uses them where the bucket keeps them (to heal, and to delete for good)",
+    )
     s3_port: int = Field(0, ge=0, le=65535, description="Port of the embedded S3 server; 0 takes a free one")
+
+    backup_recipients: SplitByComma | None = Field(
+        None,
+        description="Public keys (age1...) for which backups of the database are encrypted; without any, they are not",
+    )
+    backup_identity_file: Path | None = Field(
+        None,
+        description="File with the secret key (AGE-SECRET-KEY-1...) that opens backups: to restore, and for the drill",
+    )
+    backup_keep_daily: int = Field(7, ge=1, description="Newest days of which a backup of the database is kept")
+    backup_keep_weekly: int = Field(5, ge=0, description="Newest weeks likewise")
+    backup_keep_monthly: int = Field(12, ge=0, description="Newest months likewise")
+    drill_database_url: SecretStr | None = Field(
+        None,
+        description="Postgres server on which the restore drill makes its scratch database, as a role that may create"
+        " databases; default the owner's URL",
+    )
 
     dagster_port: int = Field(
         3000, ge=0, le=65535, description="Port of the Dagster UI on 127.0.0.1; 0 takes a free one"
+    )
+    dagster_yaml: Path | None = Field(
+        None,
+        description="Another configuration of Dagster than the built-in one: another launcher of runs (deploy/dagster)",
+    )
+    code_server_host: str = Field(
+        "127.0.0.1", description="Where `ibhelm dagster webserver` and `daemon` reach the code server"
+    )
+    code_server_port: int = Field(4000, ge=1, le=65535, description="Port of `ibhelm dagster code-server`")
+    dagster_url: str | None = Field(
+        None, description="Address of the Dagster UI as our processes reach it; default the one that `ibhelm up` runs"
+    )
+    dagster_public_url: str | None = Field(
+        None,
+        description="Address of the Dagster UI as browsers reach it: `ibhelm doctor` looks whether it asks who comes",
     )
 
     content_workers: int = Field(
@@ -115,6 +170,14 @@ class Settings(BaseSettings):
     watch_quiet_seconds: float = Field(0.5, ge=0, description="A path is passed on when it was quiet for so long")
     watch_hold_seconds: float = Field(5, gt=0, description="A path that is never quiet is passed on after so long")
 
+    listen_host: str = Field(
+        "127.0.0.1",
+        description="Where our servers listen (search page, webhook receiver, `ibhelm dagster`); another than 127.0.0.1"
+        " only where nobody but a proxy that does TLS reaches them, as in a container",
+    )
+    trusted_proxies: SplitByComma = Field(
+        ("127.0.0.1",), description="Addresses or networks of the proxies whose X-Forwarded-For is believed"
+    )
     webhooks_port: int = Field(
         8010, ge=0, le=65535, description="Port of the webhook receiver on 127.0.0.1; 0 takes a free one"
     )
@@ -147,6 +210,9 @@ class Settings(BaseSettings):
     )
     api_token: SecretStr | None = Field(
         None, description="Bearer token with which scripts use the JSON API, at least 32 characters"
+    )
+    access_log_days: int = Field(
+        90, ge=1, le=3650, description="Days for which it is kept who read what (docs/access-log.md)"
     )
     teamwork_url: str | None = Field(None, description="Address of Teamwork, such as https://office.teamwork.com")
     teamwork_token: SecretStr | None = Field(None, description="API key of a Teamwork user who sees every project")
@@ -193,6 +259,8 @@ class Settings(BaseSettings):
         "teamwork_excluded_companies",
         "missive_allowed",
         "oidc_allowed_domains",
+        "trusted_proxies",
+        "backup_recipients",
         mode="before",
     )
     @classmethod
@@ -207,7 +275,7 @@ class Settings(BaseSettings):
             raise ValueError(f"it has fewer than {shortest} characters, so it could be guessed")
         return value
 
-    @field_validator("nas_root", "state_dir")
+    @field_validator("nas_root", "state_dir", "secrets_dir")
     @classmethod
     def _absolute(cls, value: Path | None) -> Path | None:
         return value.expanduser().absolute() if value is not None else None
@@ -268,8 +336,10 @@ def load_settings(overrides: Mapping[str, object] | None = None, *, embedded: bo
         ConfigurationError: a value cannot be used; names the variable and what was wrong with it.
     """
     files = (embedded_env_file(overrides), DOTENV) if embedded else (DOTENV,)
+    folder = secrets_folder(overrides)
+    given = {**_outside_the_environment(read_secrets(folder)), **(overrides or {})}
     try:
-        return Settings(_env_file=files, **(overrides or {}))  # type: ignore[call-arg, arg-type]  # by name
+        return Settings(_env_file=files, **given)  # type: ignore[call-arg, arg-type]  # by name
     except ValidationError as error:
         problems = "; ".join(f"{PREFIX}{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(
@@ -277,9 +347,69 @@ def load_settings(overrides: Mapping[str, object] | None = None, *, embedded: bo
         ) from error
 
 
+def secrets_folder(overrides: Mapping[str, object] | None = None) -> Path | None:
+    """Return the folder of the files with secrets, where one is set.
+
+    Raises:
+        ConfigurationError: it is set, but there is no such folder: starting without its secrets would look like a
+            fresh installation.
+    """
+    said = _said_early("secrets_dir", overrides)
+    if not said:
+        return None
+    folder = Path(said).expanduser().absolute()
+    if not folder.is_dir():
+        raise ConfigurationError(
+            f"There is no folder {folder}, in which the secrets should be.",
+            next_step="Mount it, or correct IBHELM_SECRETS_DIR.",
+        )
+    return folder
+
+
+def read_secrets(folder: Path | None) -> dict[str, str]:
+    """Return what stands in the files that are named like settings (`ibhelm_web_secret`), by field name.
+
+    White space around a value is the editor's: nearly all of them end a file with a line break. An empty file is a
+    setting that is not set, as an empty line in `.env` is. (pydantic's own source takes it for a value, and lists with
+    commas for JSON.)
+
+    Raises:
+        ConfigurationError: a file may not be read, or holds no text.
+    """
+    if folder is None:
+        return {}
+    files = {name: folder / f"{PREFIX}{name}".lower() for name in Settings.model_fields}
+    values = {name: _read_secret(path) for name, path in files.items() if path.is_file()}
+    return {name: value for name, value in values.items() if value}
+
+
+def _read_secret(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"The secret in {path} cannot be read: {error}.",
+            next_step="Let it hold text, and let the user that runs ibhelm read it and nobody else (chmod 600, chown).",
+        ) from None
+
+
+def secrets_in_files(settings: Settings) -> frozenset[str]:
+    """Return the names of the settings that come from a file of the secrets' folder, not from the environment."""
+    return frozenset(_outside_the_environment(read_secrets(settings.secrets_dir)))
+
+
+def _outside_the_environment(values: Mapping[str, str]) -> dict[str, object]:
+    said = {name.upper() for name, value in os.environ.items() if value}
+    return {name: value for name, value in values.items() if f"{PREFIX}{name.upper()}" not in said}
+
+
 def embedded_env_file(overrides: Mapping[str, object] | None = None) -> Path:
     """Return where `ibhelm up` writes the addresses of the embedded services."""
-    variable = f"{PREFIX}STATE_DIR"
-    override = str((overrides or {}).get("state_dir", ""))
-    state_dir = override or os.environ.get(variable) or dotenv_values(DOTENV).get(variable) or DEFAULT_STATE_DIR
-    return Path(state_dir).expanduser() / "env"
+    return Path(_said_early("state_dir", overrides) or DEFAULT_STATE_DIR).expanduser() / "env"
+
+
+def _said_early(name: str, overrides: Mapping[str, object] | None) -> str:
+    """Return a setting that must be known before the others can be read; empty when it is not set."""
+    variable = f"{PREFIX}{name.upper()}"
+    override = str((overrides or {}).get(name) or "")
+    return override or os.environ.get(variable) or dotenv_values(DOTENV).get(variable) or ""

@@ -27,7 +27,6 @@ from ibhelm_pipelines.live.webhook_counts import Counts
 from ibhelm_pipelines.live.webhook_formats import FORMATS, Format, is_signed
 from ibhelm_pipelines.live.webhook_store import Storing, answers, delete_old, in_thread
 from ibhelm_pipelines.local.http_server import graceful_signals, listening, new_server
-from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.local.rate_limit import RateLimit
 
 if TYPE_CHECKING:
@@ -174,13 +173,18 @@ def serve(settings: Settings) -> None:
             memory=settings.state_dir / "webhooks.port",
             service="The webhook receiver",
             variable="IBHELM_WEBHOOKS_PORT",
+            host=settings.listen_host,
         ) as listener,
         open_pool(settings.require_database_url(), application="webhooks", max_size=CONNECTIONS) as pool,
         Heartbeat(settings, kind="webhooks") as heartbeat,
     ):
-        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        url = f"http://{settings.listen_host}:{listener.getsockname()[1]}"
         receiver = Receiver(pool, secrets)
-        server = new_server(receiver.application(), on_broken=partial(receiver.counts.rejected, "", "not_http"))
+        server = new_server(
+            receiver.application(),
+            on_broken=partial(receiver.counts.rejected, "", "not_http"),
+            trusted_proxies=settings.trusted_proxies,
+        )
         with graceful_signals(server):
             structlog.get_logger().info("webhooks_listening", url=url, vendors=sorted(secrets))
             anyio.run(_serve, server, listener, partial(_beat, heartbeat, receiver.counts, url), pool)

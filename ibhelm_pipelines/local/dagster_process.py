@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.packaged import packaged_path
-from ibhelm_pipelines.settings import PREFIX
+from ibhelm_pipelines.settings import PREFIX, secrets_in_files
 
 if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
@@ -68,7 +68,7 @@ def dagster_environment(settings: Settings) -> dict[str, str]:
 
     Args:
         settings: those of this process; what was set anywhere is passed on, but for the addresses of the embedded
-            services, which the processes read afresh from the state folder.
+            services and for secrets in files, which the processes read afresh.
 
     Raises:
         ConfigurationError: the database of Dagster's storage is unknown, or its URL carries options.
@@ -91,7 +91,8 @@ def dagster_database_url(settings: Settings) -> str:
 
 def _own_settings(settings: Settings) -> dict[str, str]:
     embedded = dotenv_values(settings.state_dir / "env")
-    wanted = {f"{PREFIX}{name.upper()}": _as_text(getattr(settings, name)) for name in settings.model_fields_set}
+    names = settings.model_fields_set - secrets_in_files(settings)  # read there by every process that may
+    wanted = {f"{PREFIX}{name.upper()}": _as_text(getattr(settings, name)) for name in names}
     wanted[f"{PREFIX}STATE_DIR"] = str(settings.state_dir)
     return {name: text for name, text in wanted.items() if text is not None and embedded.get(name) != text}
 
@@ -122,17 +123,17 @@ def _storage(url: str) -> dict[str, str]:
     }
 
 
-def code_server_command(port: int) -> list[str]:
+def code_server_command(port: int, *, host: str = HOST) -> list[str]:
     """Return the command of the process that holds our definitions and starts the runs."""
     return [
-        sys.executable, "-m", "dagster", "api", "grpc", "--host", HOST, "--port", str(port),
+        sys.executable, "-m", "dagster", "api", "grpc", "--host", host, "--port", str(port),
         "--module-name", DEFINITIONS, "--location-name", "ibhelm", "--use-python-environment-entry-point",
     ]  # fmt: skip
 
 
-def webserver_command(port: int) -> list[str]:
+def webserver_command(port: int, *, host: str = HOST) -> list[str]:
     """Return the command of the UI."""
-    return [_script("dagster-webserver"), "--host", HOST, "--port", str(port), "--workspace", "workspace.yaml"]
+    return [_script("dagster-webserver"), "--host", host, "--port", str(port), "--workspace", "workspace.yaml"]
 
 
 def daemon_command() -> list[str]:

@@ -1,4 +1,7 @@
-"""An HTTP server of ours for browsers and vendors: on 127.0.0.1, patient but not for ever, ended in good order."""
+"""An HTTP server of ours for browsers and vendors: patient but not for ever, ended in good order.
+
+It listens on 127.0.0.1 unless IBHELM_LISTEN_HOST says otherwise, which is for containers that only a proxy reaches.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from ibhelm_pipelines.local.patient_protocol import OncePerMinute, protocol_clas
 from ibhelm_pipelines.local.ports import HOST, choose_port
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
     from types import FrameType
 
@@ -26,7 +29,9 @@ STOP_SECONDS = 5
 
 
 @contextmanager
-def listening(configured: int, *, memory: Path, service: str, variable: str) -> Iterator[socket.socket]:
+def listening(
+    configured: int, *, memory: Path, service: str, variable: str, host: str = HOST
+) -> Iterator[socket.socket]:
     """Listen on the configured port, or on a free one, from the beginning to the end of the block.
 
     Args:
@@ -34,6 +39,7 @@ def listening(configured: int, *, memory: Path, service: str, variable: str) -> 
         memory: file that keeps the free port from one start to the next.
         service: what listens, for the error.
         variable: the environment variable that sets the port, for the error.
+        host: the address of this machine on which it listens.
 
     Raises:
         ConfigurationError: the port is taken.
@@ -44,22 +50,25 @@ def listening(configured: int, *, memory: Path, service: str, variable: str) -> 
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((HOST, port))
+            listener.bind((host, port))
             listener.listen(MAX_OPEN_REQUESTS)
         except OSError as error:
             raise ConfigurationError(
-                f"{service} cannot listen on port {port} of {HOST}: {error.strerror}.",
+                f"{service} cannot listen on port {port} of {host}: {error.strerror}.",
                 next_step=f"Set {variable} to another port, or to 0 for a free one.",
             ) from error
         yield listener
 
 
-def new_server(application: ASGIApp, *, on_broken: Callable[[], None]) -> uvicorn.Server:
+def new_server(
+    application: ASGIApp, *, on_broken: Callable[[], None], trusted_proxies: Sequence[str] = (HOST,)
+) -> uvicorn.Server:
     """Return a server for an application.
 
     Args:
         application: what answers.
         on_broken: called for each request that is no HTTP.
+        trusted_proxies: addresses and networks of those who may say for whom they ask.
     """
     logging.getLogger("uvicorn.error").addFilter(OncePerMinute())
     config = uvicorn.Config(
@@ -70,7 +79,7 @@ def new_server(application: ASGIApp, *, on_broken: Callable[[], None]) -> uvicor
         log_config=None,
         access_log=False,
         server_header=False,
-        forwarded_allow_ips=HOST,  # a reverse proxy is on this machine, for nobody else reaches us
+        forwarded_allow_ips=list(trusted_proxies),
         limit_concurrency=MAX_OPEN_REQUESTS,
         timeout_graceful_shutdown=STOP_SECONDS,
     )

@@ -1,4 +1,4 @@
-"""The process behind `ibhelm web`: the search page, its API and the gateway on 127.0.0.1 until a signal says stop.
+"""The process behind `ibhelm web`: the search page, its API and the gateway until a signal says stop.
 
 Invariant: it starts and serves previews also while Postgres is away, and while nobody may sign in.
 """
@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 
+from ibhelm_pipelines.access_log.storing import open_access_log
 from ibhelm_pipelines.db.heartbeat import INTERVAL_SECONDS, Heartbeat
 from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
 from ibhelm_pipelines.local.entrance import closed_problem
 from ibhelm_pipelines.local.http_server import MAX_OPEN_REQUESTS, graceful_signals, listening, new_server
-from ibhelm_pipelines.local.ports import HOST
 from ibhelm_pipelines.objects.client import Patience
 from ibhelm_pipelines.objects.links import Signer
 from ibhelm_pipelines.objects.store import ObjectStore
@@ -24,6 +24,7 @@ from ibhelm_pipelines.search.finding import open_finder
 from ibhelm_pipelines.web.desk import Desk
 from ibhelm_pipelines.web.front import front
 from ibhelm_pipelines.web.gateway import Gateway
+from ibhelm_pipelines.web.readings import Readings
 from ibhelm_pipelines.web.saved import open_saved_searches
 
 if TYPE_CHECKING:
@@ -55,22 +56,26 @@ def serve(settings: Settings) -> None:
             memory=settings.state_dir / "web.port",
             service="The gateway to previews and downloads",
             variable="IBHELM_WEB_PORT",
+            host=settings.listen_host,
         ) as listener,
         ObjectStore(settings, connections=MAX_OPEN_REQUESTS, patience=PATIENCE) as objects,
         open_finder(settings) as finder,
         open_saved_searches(settings) as saved,
+        open_access_log(settings) as accesses,
         Heartbeat(settings, kind="web") as heartbeat,
     ):
-        url = f"http://{HOST}:{listener.getsockname()[1]}"
-        gateway, desk = Gateway(objects, Signer(secret)), Desk(finder)
-        application = front(settings, secret, gateway.application(), desk, saved)
-        server = new_server(application, on_broken=lambda: None)
+        url = f"http://{settings.listen_host}:{listener.getsockname()[1]}"
+        readings = Readings(accesses, secret)
+        gateway, desk = Gateway(objects, Signer(secret), readings), Desk(finder, readings)
+        application = front(settings, secret, gateway.application(), desk, saved, readings)
+        server = new_server(application, on_broken=lambda: None, trusted_proxies=settings.trusted_proxies)
         problem = closed_problem(settings)
         if problem is None:
             Thread(target=_warm_up, args=(finder,), name="warm-up", daemon=True).start()
         with graceful_signals(server):
             structlog.get_logger().info("web_listening", url=url, pages=problem or "on")
-            anyio.run(_serve, server, listener, partial(_beat_on, gateway, desk, problem, heartbeat.beat))
+            stand = partial(_problem, gateway, readings, problem)
+            anyio.run(_serve, server, listener, partial(_beat_on, gateway, desk, stand, heartbeat.beat))
         structlog.get_logger().info("web_stopped", requests=gateway.requests, searches=desk.asked)
 
 
@@ -102,12 +107,14 @@ async def _serve(
 
 
 async def _beat_on(
-    gateway: Gateway, desk: Desk, closed: str | None, beat: Callable[[Mapping[str, object]], None]
+    gateway: Gateway, desk: Desk, problem_of: Callable[[], str | None], beat: Callable[[Mapping[str, object]], None]
 ) -> None:
-    """Say how things stand: that the store cannot be read while it cannot, for then browsers show nothing, and that
-    nobody can sign in.
-    """
+    """Say how things stand: what keeps browsers from being shown anything, or people from signing in."""
     while True:
-        problem = await anyio.to_thread.run_sync(gateway.problem, abandon_on_cancel=True)
-        beat({"requests": gateway.requests, "searches": desk.asked, "problem": problem or closed})
+        problem = await anyio.to_thread.run_sync(problem_of, abandon_on_cancel=True)
+        beat({"requests": gateway.requests, "searches": desk.asked, "problem": problem})
         await anyio.sleep(INTERVAL_SECONDS)
+
+
+def _problem(gateway: Gateway, readings: Readings, closed: str | None) -> str | None:
+    return gateway.problem() or readings.problem or closed

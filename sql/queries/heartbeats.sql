@@ -15,3 +15,13 @@ order by beat_at desc
 
 -- name: forget
 delete from ops.heartbeats where process = any(%(processes)s)
+
+-- name: beats_here
+-- Whether a process of this kind and host was beaten in the last minute: four beats.
+select count(*) > 0 from ops.heartbeats
+where kind = %(kind)s and host = %(host)s and stopped_at is null and beat_at > now() - interval '1 minute'
+
+-- name: daemons
+-- Asked of Dagster's own database (times are UTC without a zone there): its daemons beat every 30 seconds.
+select count(*) = 3 from daemon_heartbeats
+where daemon_type in ('SENSOR', 'SCHEDULER', 'QUEUED_RUN_COORDINATOR') and timestamp > (now() at time zone 'UTC') - interval '3 minutes'
