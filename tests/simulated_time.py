@@ -41,12 +41,12 @@ class SimulatedTime:
 
     def __init__(self, owner_url: str, moment: dt.datetime) -> None:
         self._url, self.moment = owner_url, moment
-        self.install(owner_url)
+        self.install()
 
-    def install(self, owner_url: str) -> None:
-        """Give a database this clock; another one than before."""
-        self._url = owner_url
-        with psycopg.connect(owner_url, autocommit=True) as connection:
+    def install(self, owner_url: str | None = None) -> None:
+        """Give the database this clock again, or another database than before."""
+        self._url = owner_url or self._url
+        with psycopg.connect(self._url, autocommit=True) as connection:
             connection.execute("set search_path = pg_catalog")  # names are written out in full then
             connection.execute(_CLOCK)
             for (statement,) in connection.execute(_DEFAULTS).fetchall():
