@@ -340,20 +340,20 @@ set live = true, folder = excluded.folder, directory_key = excluded.directory_ke
 
 -- name: insert_first_versions
 -- New files have no version to close: a plain insert, which the first scan of a share consists of.
-insert into public.file_versions (file_id, path, raw_path, content_hash, size_bytes, valid_from)
-select file_id, path, raw_path, sha256, size_bytes, now() from placed where kind = 'new'
+insert into public.file_versions (file_id, path, raw_path, content_hash, size_bytes, mtime_ns, valid_from)
+select file_id, path, raw_path, sha256, size_bytes, mtime_ns, now() from placed where kind = 'new'
 
 -- name: close_versions
 -- `greatest`: a clock that was set back must not make a version end before it began.
 update public.file_versions v set valid_to = greatest(now(), v.valid_from)
-from public.files f
+from public.files f join ops.disk_entries d on d.file_id = f.id
 where f.id = any(%(file_ids)s) and v.file_id = f.id and v.valid_to is null
-  and (f.deleted_at is not null or v.raw_path <> f.raw_path or v.content_hash is distinct from f.content_hash)
+  and (f.deleted_at is not null or v.raw_path <> f.raw_path or v.content_hash is distinct from f.content_hash or v.mtime_ns is distinct from d.mtime_ns)
 
 -- name: open_versions
-insert into public.file_versions (file_id, path, raw_path, content_hash, size_bytes, valid_from)
-select f.id, f.path, f.raw_path, f.content_hash, f.size_bytes, now()
-from public.files f
+insert into public.file_versions (file_id, path, raw_path, content_hash, size_bytes, mtime_ns, valid_from)
+select f.id, f.path, f.raw_path, f.content_hash, f.size_bytes, d.mtime_ns, now()
+from public.files f join ops.disk_entries d on d.file_id = f.id
 where f.id = any(%(file_ids)s) and f.deleted_at is null
   and not exists (select from public.file_versions v where v.file_id = f.id and v.valid_to is null)
 

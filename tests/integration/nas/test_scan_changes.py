@@ -79,7 +79,7 @@ def _settled(nas: Nas, query: str) -> int:
     return int(nas.one(query))
 
 
-def test_an_edit_is_a_version_and_a_touch_is_none(settings: Settings, nas: Nas) -> None:
+def test_an_edit_is_a_version_and_so_is_a_touch(settings: Settings, nas: Nas) -> None:
     nas.write(f"{FOLDER}/edit.txt", "one", mtime=1_700_000_000)
     nas.write(f"{FOLDER}/touch.txt", "same", mtime=1_700_000_000)
     scan(settings)
@@ -90,9 +90,10 @@ def test_an_edit_is_a_version_and_a_touch_is_none(settings: Settings, nas: Nas) 
 
     nas.assert_equals_disk()
     assert (report.total.changed, report.total.new) == (1, 0)
-    versions = "select count(*), count(valid_to) from file_versions join files on files.id = file_id where name = %s"
-    assert nas.rows(versions, "edit.txt") == [(2, 1)]
-    assert nas.rows(versions, "touch.txt") == [(1, 0)]
+    versions = """select count(*), count(valid_to), count(distinct mtime_ns), count(distinct v.content_hash)
+                  from file_versions v join files on files.id = file_id where name = %s"""
+    assert nas.rows(versions, "edit.txt") == [(2, 1, 2, 2)]
+    assert nas.rows(versions, "touch.txt") == [(2, 1, 2, 1)]
 
 
 def test_same_size_and_time_but_another_inode_is_read_again(settings: Settings, nas: Nas) -> None:
@@ -350,6 +351,8 @@ def test_versions_cannot_be_rewritten(settings: Settings, nas: Nas) -> None:
     scan(settings)
     with psycopg.connect(nas.url) as connection, pytest.raises(psycopg.errors.CheckViolation, match="is history"):
         connection.execute("update file_versions set path = 'other', raw_path = 'other'")
+    with psycopg.connect(nas.url) as connection, pytest.raises(psycopg.errors.CheckViolation, match="is history"):
+        connection.execute("update file_versions set mtime_ns = mtime_ns + 1")
     with psycopg.connect(nas.url) as connection, pytest.raises(psycopg.errors.CheckViolation, match="is history"):
         connection.execute("delete from file_versions")
 
