@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import os
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.errors import FileUnreadableError, ShareUnavailableError
 from ibhelm_pipelines.portable_names import folded, free_name
+from ibhelm_pipelines.renaming import rename_to_free_name
 from ibhelm_pipelines.vendors.missive.attachment_names import room_for_name
 
 if TYPE_CHECKING:
@@ -42,10 +42,6 @@ _OF_ONE_FILE = {errno.EACCES, errno.EPERM, errno.ELOOP, errno.ENOTDIR, errno.ENO
                 errno.EINVAL, errno.EISDIR, errno.EEXIST, errno.EILSEQ}  # fmt: skip
 """What is wrong with one folder or name; whatever else the system says (no space, read-only, stale) is wrong with the
 share."""
-
-_RENAME_NOREPLACE = 1
-_NOT_SUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP}
-_renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,7 +213,7 @@ class Folder:
         """
         name = target.raw_path.rpartition(b"/")[2]
         with translated_disk_errors(_shown(target.raw_path)):
-            if not _rename(source._fd, os.fsencode(temporary), self._fd, name):
+            if not rename_to_free_name(source._fd, os.fsencode(temporary), self._fd, name):
                 return None
             os.fsync(self._fd)
             os.fsync(source._fd)
@@ -264,29 +260,6 @@ def _holds(fd: int, raw_name: bytes, size: int, sha256: str | None) -> bool:
         if not stat_module.S_ISREG(stat.st_mode) or stat.st_size != size:
             return False
         return sha256 is None or hashlib.file_digest(file, "sha256").hexdigest() == sha256
-
-
-def _rename(from_fd: int, old: bytes, to_fd: int, new: bytes) -> bool:
-    """Rename without replacing anything; return whether the name was free."""
-    if _renameat2 is None:
-        return _link(from_fd, old, to_fd, new)
-    if _renameat2(from_fd, old, to_fd, new, _RENAME_NOREPLACE) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number == errno.EEXIST:
-        return False
-    if number in _NOT_SUPPORTED:
-        return _link(from_fd, old, to_fd, new)  # NFS cannot rename so, but it can link
-    raise OSError(number, os.strerror(number))
-
-
-def _link(from_fd: int, old: bytes, to_fd: int, new: bytes) -> bool:
-    try:
-        os.link(old, new, src_dir_fd=from_fd, dst_dir_fd=to_fd, follow_symlinks=False)
-    except FileExistsError:
-        return False
-    os.unlink(old, dir_fd=from_fd)
-    return True
 
 
 def _join(raw_path: bytes, raw_name: bytes) -> bytes:
