@@ -14,6 +14,7 @@ for last; do out="$file"; file="$last"; done
 
 BODIES = {
     "well": 'cp {good} "$out/document.pdf"',
+    "blank": 'cp {blank} "$out/document.pdf"',
     "late": 'cp {good} "$out/document.pdf"; exit 1',
     "refuse": "exit 1",
     "nothing": "exit 0",
@@ -32,13 +33,15 @@ BODIES = {
 
 
 def stand_in(folder: Path, behaviour: str, **values: object) -> Path:
-    """Put a program into a folder that behaves so, and the PDF beside it that it gives when it can do its worst."""
+    """Put a program into a folder that behaves so, and the PDFs beside it that it gives."""
     folder.mkdir(parents=True, exist_ok=True)
-    good = folder / "good.pdf"
+    good, blank = folder / "good.pdf", folder / "blank.pdf"
     document = pymupdf.open()
-    document.new_page().insert_text((72, 72), "Aus dem Programm")
-    good.write_bytes(document.tobytes())
+    page = document.new_page()
+    document.save(blank)
+    page.insert_text((72, 72), "Aus dem Programm")
+    document.save(good)
     program = folder / "soffice"
-    program.write_text(HEAD + BODIES[behaviour].format(good=good, **values) + "\n", encoding="utf-8")
+    program.write_text(HEAD + BODIES[behaviour].format(good=good, blank=blank, **values) + "\n", encoding="utf-8")
     program.chmod(0o755)
     return program

@@ -88,16 +88,18 @@ def _draws(reader: str, revision: int = 1) -> Tool:
 
 def _prints(otherwise: Tool) -> Tool:
     """The first page as LibreOffice prints it; its start alone takes seconds, and long sheets take minutes."""
-    reader, libraries = "office:converted_thumbnail", ("pymupdf",)
-    return Tool(converter="libreoffice", reader=reader, libraries=libraries, otherwise=otherwise, seconds=120)
+    reader, libraries = "pdf:printed_thumbnail", ("pymupdf",)
+    return Tool(
+        converter="libreoffice", reader=reader, revision=2, libraries=libraries, otherwise=otherwise, seconds=120
+    )
 
 
 FAMILIES: dict[str, Family] = {
     "pdf": Family(
         name="PDF",
         extensions=("pdf",),
-        thumbnail=Tool(reader="pdf:thumbnail", revision=2, libraries=("pymupdf",)),
-        text=Tool(reader="pdf:text", recogniser="ocr:pdf_page", revision=2, libraries=("pymupdf",)),
+        thumbnail=Tool(reader="pdf:thumbnail", revision=3, libraries=("pymupdf",)),
+        text=Tool(reader="pdf:text", recogniser="ocr:pdf_page", revision=3, libraries=("pymupdf",)),
     ),
     "image": Family(
         name="Pictures and scans",

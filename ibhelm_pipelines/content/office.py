@@ -12,15 +12,14 @@ import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from typing import BinaryIO
 
-from ibhelm_pipelines.content import office_sheets, office_slides, office_visio, office_word, open_document, pdf
+from ibhelm_pipelines.content import office_sheets, office_slides, office_visio, office_word, open_document
 from ibhelm_pipelines.content.limits import Limits
 from ibhelm_pipelines.content.office_facts import open_document_facts, open_xml_facts, rich_text_facts
 from ibhelm_pipelines.content.office_picture import embedded_preview, largest_picture
 from ibhelm_pipelines.content.office_sheets import Row
-from ibhelm_pipelines.content.outcome import Facts, Outcome, empty, unsupported
+from ibhelm_pipelines.content.outcome import Outcome, empty, unsupported
 from ibhelm_pipelines.content.page import MAX_COLUMNS, MAX_LINES, draw_table, draw_text
 from ibhelm_pipelines.content.pages import Enough, Pages
 from ibhelm_pipelines.content.rich_text import RichText
@@ -81,11 +80,6 @@ def thumbnail(file: BinaryIO, limits: Limits) -> Outcome:
     preview = preview or draw_beginning(lambda pages: _READERS[kind](package, main, pages))
     preview = preview or largest_picture(package, limits)
     return Outcome(state="ok", preview=preview, facts=facts) if preview else empty(NOTHING_TO_SHOW, facts)
-
-
-def converted_thumbnail(file: BinaryIO, limits: Limits) -> Outcome:
-    """Draw the first page of the PDF that LibreOffice made of the file, without the facts of that PDF."""
-    return replace(pdf.thumbnail(file, limits), facts=Facts())
 
 
 def _main_part(package: Package) -> tuple[str, str]:

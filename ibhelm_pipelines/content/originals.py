@@ -51,21 +51,32 @@ class Storing:
         with opened(place) as file:
             kind = sniff(file.read(HEAD_BYTES), place.extension)
             if not self._is_there(work):
-                self._upload(work, file, kind)
+                send_original(
+                    self._objects, file, sha256=work.hash, size=work.size_bytes, media_type=kind.media_type
+                )
         return kind, Outcome(state="ok") if work.size_bytes else empty(EMPTY_FILE)
 
     def _is_there(self, work: Work) -> bool:
         found = self._objects.head(original_key(work.hash))
         return found is not None and (found.sha256, found.size) == (work.hash, work.size_bytes)
 
-    def _upload(self, work: Work, file: BinaryIO, kind: Kind) -> None:
-        # Large files are hashed part by part on their way (objects.multipart); small ones here, out of the page
-        # cache's hands.
-        file.seek(0)
-        if work.size_bytes <= PART_BYTES and hashlib.file_digest(file, "sha256").hexdigest() != work.hash:  # type: ignore[arg-type]  # see typeshed
-            raise ContentChangedError(ROTTEN, next_step="The next deep scan looks at this file again.")
-        key = original_key(work.hash)
-        self._objects.put_file(key, file, sha256=work.hash, size=work.size_bytes, media_type=kind.media_type)
+
+def send_original(
+    objects: ObjectStore, file: BinaryIO, *, sha256: str, size: int, media_type: str, replace: bool = False
+) -> None:
+    """Store the bytes of a file as the original of a content, and nothing that hashes to something else.
+
+    Raises:
+        ContentChangedError: the file holds other bytes; nothing of them lies under the content's key.
+        ObjectStoreUnavailableError, ConfigurationError: as of `ObjectStore.put_file`.
+    """
+    # Large files are hashed part by part on their way (objects.multipart); small ones here, out of the page cache's
+    # hands.
+    file.seek(0)
+    if size <= PART_BYTES and hashlib.file_digest(file, "sha256").hexdigest() != sha256:  # type: ignore[arg-type]  # see typeshed
+        raise ContentChangedError(ROTTEN, next_step="The next deep scan looks at this file again.")
+    key = original_key(sha256)
+    objects.put_file(key, file, sha256=sha256, size=size, media_type=media_type, replace=replace)
 
 
 def _row(work: Work, kind: Kind) -> StoredRow:

@@ -14,8 +14,9 @@ import pymupdf
 from PIL import Image
 
 from ibhelm_pipelines.content.limits import PREVIEW_PIXELS, Limits, encode_preview, is_memory_shortage
-from ibhelm_pipelines.content.outcome import Outcome, unsupported
+from ibhelm_pipelines.content.outcome import Outcome, empty, unsupported
 from ibhelm_pipelines.content.pdf_extras import attachments_of, facts_of, has_xfa, notes_on
+from ibhelm_pipelines.content.pdf_repair import BROKEN, TRIED_PAGES, find_pages, were_found
 from ibhelm_pipelines.errors import SuspectFileError
 from ibhelm_pipelines.plain_text import storable
 
@@ -28,7 +29,10 @@ pymupdf.TOOLS.mupdf_display_warnings(False)
 LOCKED = "The PDF is protected by a password"
 NO_PAGES = "The PDF is damaged: it has no page that can be found"
 DAMAGED = "The PDF is damaged beyond repair"
+ENCRYPTED = "The PDF is encrypted in a way that cannot be read"
+PAGES_FOUND = "The list of pages is damaged: the pages were found one by one"
 NO_SIZE = "The first page of the PDF has no size"
+BLANK = "The first pages are blank"
 NO_TEXT = "No text in this PDF: its pages are blank or drawn"
 NO_TEXT_IN_SCAN = "No text in this PDF: its pages are scanned"
 XFA = "The fields of this form are kept as XFA, which only Adobe's programs show"
@@ -38,9 +42,6 @@ TEXT_FLAGS = pymupdf.TEXTFLAGS_TEXT & ~pymupdf.TEXT_PRESERVE_LIGATURES | pymupdf
 
 TEXT_TIME_SHARE = 0.6
 """Part of the time limit after which no further page is begun: what was read so far is worth keeping."""
-
-TRIED_PAGES = 3
-"""A blank cover sheet tells nobody anything; the first of so many pages that shows something is the preview."""
 
 BLANK_RANGE = 24
 """Grey levels between the darkest and the lightest pixel of a page with nothing on it."""
@@ -67,6 +68,13 @@ def thumbnail(file: BinaryIO, limits: Limits) -> Outcome:  # noqa: ARG001 - ever
         if refusal is not None:
             return refusal
         return Outcome(state="ok", preview=encode_preview(_first_to_show(document)), facts=facts_of(document))
+
+
+def printed_thumbnail(file: BinaryIO, limits: Limits) -> Outcome:  # noqa: ARG001 - every reader has this signature
+    """Draw the first page that shows something, of a PDF that was printed only for that; a blank one is no preview."""
+    with opened(file) as document:
+        drawn = _first_to_show(document)
+    return empty(BLANK) if _is_blank(drawn) else Outcome(state="ok", preview=encode_preview(drawn))
 
 
 def text(file: BinaryIO, limits: Limits) -> Outcome:
@@ -96,6 +104,8 @@ def opened(file: BinaryIO) -> Iterator[Any]:
     except (pymupdf.FileDataError, pymupdf.EmptyFileError) as error:
         raise SuspectFileError(DAMAGED) from error
     try:
+        if not _is_encrypted(document):
+            find_pages(document)
         yield document
     except pymupdf.mupdf.FzErrorBase as error:
         if is_memory_shortage(error):
@@ -110,17 +120,27 @@ def _refusal(document: Any) -> Outcome | None:
     if document.needs_pass:
         return unsupported(LOCKED)
     if document.page_count == 0:
+        if _is_encrypted(document):
+            return unsupported(ENCRYPTED)
         raise SuspectFileError(NO_PAGES)
     return None
 
 
+def _is_encrypted(document: Any) -> bool:
+    """Whether it is, also when no password is needed."""
+    return bool(document.needs_pass or (document.metadata or {}).get("encryption"))
+
+
 def _first_to_show(document: Any) -> Image.Image:
-    """Draw the first page with something on it; the first one that can be drawn when there is none."""
+    """Draw the first page with something on it: a blank cover sheet tells nobody anything.
+
+    It is the first one that can be drawn when none of the first ones shows anything.
+    """
     first, failure = None, SuspectFileError(NO_SIZE)
     for number in range(min(TRIED_PAGES, document.page_count)):
         try:
             drawn = _draw(document[number])
-        except (RuntimeError, ValueError, SuspectFileError) as error:  # what MuPDF raises for a broken page
+        except (*BROKEN, SuspectFileError) as error:
             if is_memory_shortage(error):
                 raise
             failure = error if isinstance(error, SuspectFileError) else SuspectFileError(DAMAGED)
@@ -184,7 +204,7 @@ def _page_text(document: Any, number: int) -> tuple[str | None, bool]:
         found = str(page.get_text("text", flags=TEXT_FLAGS)).replace("\f", "\n")
         notes = notes_on(page, found)
         return "\n".join([found.rstrip(), *notes]) if notes else found, _is_scan(page, found)
-    except (RuntimeError, ValueError) as error:  # what MuPDF raises for a broken page; counted by the caller
+    except BROKEN as error:  # counted by the caller
         if is_memory_shortage(error):
             raise
         return None, False
@@ -206,6 +226,8 @@ def _text_outcome(document: Any, pages: list[str], unread: int, pictured: list[i
         pages = [*pages[:-1], "\n".join(filter(None, (pages[-1].rstrip(), attached)))]
     whole = storable("\f".join(pages))
     reasons = [f"{unread} of {document.page_count} pages could not be read"] if unread else []
+    if were_found(document):
+        reasons.append(PAGES_FOUND)
     if has_xfa(document):
         reasons.append(XFA)
     found = bool(whole.strip())

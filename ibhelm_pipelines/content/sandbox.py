@@ -118,20 +118,26 @@ class Sandbox:
         return recognise(outcome, self._settings, read_page)
 
     def _convert_and_read(self, tool: Tool, place: Place, name: str, limits: Limits) -> Outcome:
-        """What the program makes is read like any file; when it makes nothing, what is done otherwise is done."""
+        """When the program makes nothing, or nothing that shows anything, what is done otherwise is done."""
+        outcome = self._converted(tool, place, name, limits)
+        if outcome.state == "ok" or tool.otherwise is None or outcome.unread:
+            return outcome
+        return self.read(tool.otherwise, place, name)
+
+    def _converted(self, tool: Tool, place: Place, name: str, limits: Limits) -> Outcome:
+        """What the program makes is read like any file."""
         assert tool.converter is not None
         assert tool.reader is not None
         program = find_program(tool.converter, self._settings)
         assert program is not None  # the tool is usable
-        conversion = Conversion(key=tool.converter, executable=program.executable, extension=place.extension)
+        extension, executable = place.extension, program.executable
+        conversion = Conversion(key=tool.converter, executable=executable, extension=extension, kind=name)
         enough = replace(limits, memory_mb=program.program.memory_mb)
         with open_scratch() as scratch:
             outcome = self.run(Job(place=place, limits=enough, scratch=scratch, conversion=conversion))
             if outcome.state == "ok":
                 return self._read_result(tool.reader, result_of(conversion, scratch.folder), limits)
-        if tool.otherwise is None or outcome.unread:
             return outcome
-        return self.read(tool.otherwise, place, name)
 
     def _read_result(self, reader: str, path: Path, limits: Limits) -> Outcome:
         try:

@@ -241,8 +241,7 @@ class Worker:
 
 def _context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    # "__main__": else every worker would import the program's main module again. Too late once the server runs.
-    context.set_forkserver_preload(["__main__", clean_start.__name__, jail.__name__, *reader_modules()])
+    context.set_forkserver_preload([clean_start.__name__, jail.__name__, *reader_modules()])
     return context
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import office_samples as samples
@@ -53,6 +54,18 @@ def test_a_document_is_shown_as_it_is_printed(sandbox: Sandbox, tmp_path: Path) 
     assert sum(reds) > 1000
     # Those of the PDF would say that LibreOffice wrote the letter just now.
     assert (outcome.facts.program, outcome.facts.written_at, outcome.facts.author) == (None, None, None)
+
+
+@needs_libreoffice
+def test_of_a_long_document_only_the_pages_that_a_preview_may_show_are_printed(
+    sandbox: Sandbox, tmp_path: Path
+) -> None:
+    path = tmp_path / "Liste.xlsx"
+    rows = "".join(f"<row><c><v>{number}</v></c></row>" for number in range(2000))
+    path.write_bytes(samples.xlsx({"Räume": f"<sheetData>{rows}</sheetData>"}))
+    tool = replace(tool_for("office", "thumbnail"), reader="pdf:text", otherwise=None)
+    outcome = sandbox.read(tool, place(path), "xlsx")
+    assert (outcome.pages_read, (outcome.text or "").split()[:2]) == (3, ["0", "1"])
 
 
 def test_what_cannot_be_printed_says_why(sandbox: Sandbox, tmp_path: Path) -> None:

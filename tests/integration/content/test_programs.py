@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,8 +17,9 @@ import psutil
 import pytest
 from hostile_programs import stand_in
 from hostile_readers import place
+from PIL import Image
 
-from ibhelm_pipelines.content import families, programs, scratch
+from ibhelm_pipelines.content import families, pdf, programs, scratch
 from ibhelm_pipelines.content.families import Tool, tool_version, usable_tool
 from ibhelm_pipelines.content.landlock import version as landlock_version
 from ibhelm_pipelines.content.sandbox import Sandbox
@@ -149,6 +152,23 @@ def test_what_a_program_leaves_running_is_killed_though_it_did_well(
 def test_what_cannot_be_converted_is_read_otherwise(settings: Settings, machine: Path, document: Path) -> None:
     stand_in(machine, "refuse")
     assert convert(settings, document, OTHERWISE).text == "Der Brief selbst"
+
+
+def test_what_is_printed_as_blank_pages_is_drawn_otherwise(settings: Settings, machine: Path, document: Path) -> None:
+    """LibreOffice prints nothing of a sheet that holds only a drawing of Excel's; our own picture shows its words."""
+    printed = Tool(converter="libreoffice", reader="pdf:printed_thumbnail")
+    own = replace(printed, otherwise=Tool(reader="text:thumbnail"))
+    stand_in(machine, "well")
+    assert _darkest(convert(settings, document, printed)) < 128
+    stand_in(machine, "blank")
+    assert _darkest(convert(settings, document, own)) < 128
+    outcome = convert(settings, document, printed)
+    assert (outcome.state, outcome.preview, outcome.reason) == ("empty", None, pdf.BLANK)
+
+
+def _darkest(outcome: Outcome) -> int:
+    assert outcome.preview is not None, outcome.reason
+    return int(Image.open(io.BytesIO(outcome.preview)).convert("L").getextrema()[0])
 
 
 def test_without_the_program_the_refusal_names_it(

@@ -111,6 +111,22 @@ def test_a_worker_sees_no_secrets(settings: Settings, tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
+def test_workers_do_not_run_the_program_that_needs_them_once_more(tmp_path: Path) -> None:
+    """That would take a quarter of a second for each, and bring into them whatever the program has."""
+    code = (
+        "print('begun', flush=True)\n"
+        "from ibhelm_pipelines.content.workers import Worker\n"
+        "if __name__ == '__main__':\n"
+        "    for worker in [Worker(512), Worker(512)]:\n"
+        "        worker.end()\n"
+    )
+    (tmp_path / "main.py").write_text(code, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(TESTS.parent)}
+    command = [sys.executable, tmp_path / "main.py"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["begun"]
+
+
 def test_a_worker_that_keeps_growing_is_replaced_before_it_harms_a_file(locked_in: Sandbox) -> None:
     assert all(locked_in.run(job("hoard")).state == "ok" for _ in range(12))
 

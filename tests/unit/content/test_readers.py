@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from typing import TYPE_CHECKING, Any
 
@@ -214,6 +215,39 @@ def test_a_pdf_that_only_its_owner_may_change_is_read() -> None:
 def test_a_pdf_without_its_end_is_repaired() -> None:
     whole = document("Plan", deflate=False)
     assert run(pdf.text, whole[: whole.rindex(b"xref")]).text == run(pdf.text, whole).text
+
+
+@pytest.mark.parametrize(
+    ("healthy", "broken"),
+    [
+        (rb"/Count 2", rb"/Cxxxx 2"),
+        (rb"/Count 2", rb"/Count 0"),
+        (rb"/Pages \d+ 0 R", b"/Pages 9 9 R"),
+        (rb"/Kids", b"/Kxxx"),
+    ],
+    ids=["counts nothing", "counts none", "lies elsewhere", "lists nothing"],
+)
+def test_pages_whose_list_is_damaged_are_found_and_the_result_says_so(healthy: bytes, broken: bytes) -> None:
+    damaged = re.sub(healthy, broken, document("Erdgeschoss", "Obergeschoss"), count=1)
+    outcome = run(pdf.text, damaged)
+    assert (outcome.text or "").split() == ["Erdgeschoss", "Obergeschoss"]
+    assert outcome.reason == pdf.PAGES_FOUND
+    assert preview(run(pdf.thumbnail, damaged)).convert("L").getextrema()[0] < 128
+
+
+def test_a_page_that_was_taken_out_of_a_healthy_pdf_stays_out() -> None:
+    """Its object still lies in the file, for whoever only appends to it."""
+    changed = pymupdf.open(stream=document("Honorar", "Plan"))
+    changed.delete_page(0)
+    left = bytes(changed.tobytes(garbage=0))
+    assert len(re.findall(rb"/Type ?/Page\b", left)) == 2
+    assert (run(pdf.text, left).text or "").split() == ["Plan"]
+
+
+def test_what_is_encrypted_in_an_unknown_way_is_not_shown_as_a_blank_page() -> None:
+    locked = document("geheim", encryption=pymupdf.PDF_ENCRYPT_RC4_40, user_pw="", owner_pw="y")
+    outcome = run(pdf.thumbnail, re.sub(rb"/Count \d", b"/Cxxxx 1", locked, count=1))
+    assert (outcome.state, outcome.reason) == ("unsupported", pdf.ENCRYPTED)
 
 
 @pytest.mark.parametrize("data", [b"%PDF-1.7\n" + b"garbage " * 100, b"%PDF-1.4\n"], ids=["garbage", "header only"])
