@@ -3,7 +3,8 @@
     IbhelmError
     ├── PermanentError       the same input will fail again: record it, do not retry
     │   ├── VendorMissingError
-    │   └── VendorRequestError
+    │   ├── VendorRequestError
+    │   └── BackupDamagedError
     ├── TransientError       the world was not ready: retry later, nothing is lost
     │   ├── ShareUnavailableError
     │   ├── BusyError
@@ -13,6 +14,7 @@
     │   ├── ObjectStoreUnavailableError
     │   ├── VendorUnavailableError
     │   ├── FileUnreadableError
+    │   ├── AccessNotLoggedError
     │   └── ContentChangedError
     ├── SuspectFileError     this one file is hostile, broken or too big: a result row, and on with the next
     └── ConfigurationError   a person must change a setting; nothing runs until then
@@ -94,12 +96,24 @@ class VendorRequestError(PermanentError):
     """The vendor does not accept the request; our code or a parameter is wrong."""
 
 
+class ObjectRottenError(PermanentError):
+    """The object store holds other bytes than those that were put there."""
+
+
 class ContentChangedError(TransientError):
     """A file no longer holds the bytes that were hashed; the next scan records what it holds now."""
 
 
 class FileUnreadableError(TransientError):
     """One file cannot be read now, for a reason that lies outside its bytes; everything else goes on."""
+
+
+class AccessNotLoggedError(TransientError):
+    """Who reads cannot be written down; so nothing is given until it can."""
+
+
+class BackupDamagedError(PermanentError):
+    """A backup is not what it was when it was made, or is not all there: nothing may be restored from it."""
 
 
 class SuspectFileError(IbhelmError):

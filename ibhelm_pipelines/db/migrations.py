@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ibhelm_pipelines.db.access import grant_rights
 from ibhelm_pipelines.db.connect import Connection, connect
 from ibhelm_pipelines.errors import ConfigurationError, PermanentError
 from ibhelm_pipelines.packaged import packaged_path
@@ -79,7 +80,10 @@ def migrate(url: str, *, folder: Path | None = None) -> list[str]:
         if not _has_ledger(connection):  # asked first, so that a role without DDL rights may find nothing to do
             connection.execute(_CREATE_LEDGER)
         done = _read_ledger(connection)
-        return [m.name for m in read_migrations(folder) if _apply(connection, m, done.get(m.name))]
+        applied = [m.name for m in read_migrations(folder) if _apply(connection, m, done.get(m.name))]
+        if folder is None:
+            grant_rights(connection)  # a database that came from a dump has the tables, but not these
+        return applied
 
 
 def pending(connection: Connection) -> list[str]:

@@ -12,7 +12,7 @@ from ibhelm_pipelines.objects.client import MissingError, changed_content, trans
 from ibhelm_pipelines.objects.window import FileWindow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -49,29 +49,19 @@ class MultipartUpload:
             MissingError: the upload was ended by somebody else meanwhile.
             ObjectStoreUnavailableError, ConfigurationError: the upload stays and is gone on with next time.
         """
-        upload_id = self._find() or self._begin()
+        upload_id = next(unfinished_uploads(self.client, self.bucket, self.key), None) or self._begin()
         whole = hashlib.sha256()
         try:
             parts = self._send_parts(file, upload_id, whole.update)
             if whole.hexdigest() != self.sha256:
                 raise changed_content("The file no longer hashes to what it did.")
         except ContentChangedError:
-            self._abort(upload_id)
+            abort_upload(self.client, self.bucket, self.key, upload_id)
             raise
         with translated_errors(self.bucket):
             self.client.complete_multipart_upload(
                 Bucket=self.bucket, Key=self.key, UploadId=upload_id, MultipartUpload={"Parts": parts}
             )
-
-    def _find(self) -> str | None:
-        """Return the id of an unfinished upload of this key."""
-        pages = self.client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=self.key)
-        with translated_errors(self.bucket):
-            for page in pages:
-                for upload in page.get("Uploads", []):
-                    if upload.get("Key") == self.key and (upload_id := upload.get("UploadId")):
-                        return upload_id
-        return None
 
     def _begin(self) -> str:
         with translated_errors(self.bucket):
@@ -116,14 +106,26 @@ class MultipartUpload:
                 ChecksumSHA256=checksum,
             )["ETag"]
 
-    def _abort(self, upload_id: str) -> None:
-        try:
-            with translated_errors(self.bucket):
-                self.client.abort_multipart_upload(Bucket=self.bucket, Key=self.key, UploadId=upload_id)
-        except MissingError:
-            return  # somebody else ended it, which is what we wanted
-
 
 def base64_of(digest: bytes) -> str:
     """Return a digest as S3 writes it."""
     return base64.b64encode(digest).decode("ascii")
+
+
+def abort_upload(client: S3Client, bucket: str, key: str, upload_id: str) -> None:
+    """End an unfinished upload; one that is gone already is no error. Errors as of `ObjectStore.check`."""
+    try:
+        with translated_errors(bucket):
+            client.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload_id)
+    except MissingError:
+        return
+
+
+def unfinished_uploads(client: S3Client, bucket: str, key: str) -> Iterator[str]:
+    """Yield the ids of the unfinished uploads of exactly this key. Errors as of `ObjectStore.check`."""
+    pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=key)
+    with translated_errors(bucket):
+        for page in pages:
+            for upload in page.get("Uploads", []):
+                if upload.get("Key") == key and (upload_id := upload.get("UploadId")):
+                    yield upload_id

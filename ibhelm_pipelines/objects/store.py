@@ -20,10 +20,19 @@ from ibhelm_pipelines.objects.client import (
     new_client,
     translated_errors,
 )
-from ibhelm_pipelines.objects.multipart import PART_BYTES, MultipartUpload, base64_of
+from ibhelm_pipelines.objects.multipart import (
+    PART_BYTES,
+    MultipartUpload,
+    abort_upload,
+    base64_of,
+    unfinished_uploads,
+)
+from ibhelm_pipelines.objects.streaming import StreamedUpload
+from ibhelm_pipelines.objects.versions import Versions
 from ibhelm_pipelines.objects.window import FileWindow
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterator
     from typing import Self
 
@@ -57,6 +66,15 @@ class StoredObject:
     """As recorded at the upload, hex; empty for an object that this platform did not put."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """What a listing says of one object; its time is the server's."""
+
+    key: str
+    size: int
+    modified_at: dt.datetime
+
+
 class OpenObject:
     """An object while it is read; close it. Not for several threads at once.
 
@@ -74,6 +92,7 @@ class OpenObject:
 
         Raises:
             ObjectStoreUnavailableError: they do not come, or end too early.
+            ObjectRottenError: at the end, where the server keeps a checksum: they are not those that were put.
         """
         with translated_errors(self._bucket):
             return self._body.read(size)
@@ -99,6 +118,7 @@ class ObjectStore:
         self.bucket = settings.s3_bucket
         self._bucket_seen = False
         self._client = new_client(settings, connections=connections, patience=patience)
+        self.versions = Versions(self._client, self.bucket, wanted=settings.s3_versioning == "auto")
 
     def __enter__(self) -> Self:
         return self
@@ -131,7 +151,9 @@ class ObjectStore:
         """Store a small object from memory; arguments and errors as of `put_file`."""
         self.put_file(key, io.BytesIO(data), sha256=sha256, size=len(data), media_type=media_type)
 
-    def put_file(self, key: str, file: BinaryIO, *, sha256: str, size: int, media_type: str) -> None:
+    def put_file(
+        self, key: str, file: BinaryIO, *, sha256: str, size: int, media_type: str, replace: bool = False
+    ) -> None:
         """Store the bytes of an open, seekable file. A large one goes in parts, from where a killed upload ended.
 
         Args:
@@ -140,6 +162,7 @@ class ObjectStore:
             sha256: what they must hash to, as hex.
             size: how many there must be.
             media_type: what the store says they are.
+            replace: also when a large object is there already that says to hold them: it may be rotten.
 
         Raises:
             ContentChangedError: the bytes are not those that were named; nothing lies under the key.
@@ -151,8 +174,19 @@ class ObjectStore:
             raise changed_content(f"The file has {found:,} bytes now instead of {size:,}.")
         if size <= PART_BYTES:
             self._put_whole(key, FileWindow(file, start=0, length=size), sha256=sha256, media_type=media_type)
-        elif not self._holds(key, sha256, size):
+        elif replace or not self._holds(key, sha256, size):
             self._put_in_parts(key, file, sha256=sha256, size=size, media_type=media_type)
+
+    def stream(self, key: str, *, media_type: str) -> StreamedUpload:
+        """Begin to store an object whose size and hash nobody knows before its end. Errors as of `check`."""
+        return StreamedUpload(self._client, self.bucket, key, media_type=media_type)
+
+    def abort_unfinished(self, key: str) -> int:
+        """End the unfinished uploads of a key, which a killed process left; return how many. Errors as of `check`."""
+        found = list(unfinished_uploads(self._client, self.bucket, key))
+        for upload_id in found:
+            abort_upload(self._client, self.bucket, key, upload_id)
+        return len(found)
 
     def head(self, key: str) -> StoredObject | None:
         """Return what is stored under a key, or None. Errors as of `check`.
@@ -169,39 +203,68 @@ class ObjectStore:
             return None
         return _stored(key, answer)
 
-    def open(self, key: str, *, start: int = 0, length: int | None = None) -> OpenObject | None:
+    def open(self, key: str, *, start: int = 0, length: int | None = None, version: str | None = None) -> OpenObject | None:
         """Begin to read an object, or a stretch of it; None where there is none.
 
         Args:
             key: the object.
             start: the first byte.
             length: how many there are from there on; without it, all of the object is read.
+            version: of an earlier version; without it, the current one is read.
 
         Raises:
             ObjectStoreUnavailableError, ConfigurationError: as of `check`.
+            ObjectRottenError: of the reading; see `OpenObject.read`.
         """
-        stretch = {} if length is None else {"Range": f"bytes={start}-{start + length - 1}"}
+        wanted = {} if length is None else {"Range": f"bytes={start}-{start + length - 1}"}
+        if version is not None:
+            wanted["VersionId"] = version
         try:
             with translated_errors(self.bucket):
-                answer = self._client.get_object(Bucket=self.bucket, Key=key, **stretch)  # type: ignore[arg-type]
+                answer = self._client.get_object(Bucket=self.bucket, Key=key, **wanted)  # type: ignore[arg-type]
         except MissingError:
             return None
         return OpenObject(_stored(key, answer), answer["Body"], self.bucket)
 
     def delete(self, key: str) -> None:
-        """Delete an object; deleting what is not there is no error. Errors as of `check`."""
-        with translated_errors(self.bucket):
-            self._client.delete_object(Bucket=self.bucket, Key=key)
+        """Delete an object in all its versions; deleting what is not there is no error. Errors as of `check`."""
+        for version in self.versions.of(key):
+            self.versions.delete(version)
+        if not self.versions.are_kept:
+            with translated_errors(self.bucket):
+                self._client.delete_object(Bucket=self.bucket, Key=key)
 
     def list_keys(self, prefix: str = "") -> Iterator[str]:
         """Yield every key below a prefix, page by page to the end. Errors as of `check`."""
+        return (listed.key for listed in self.list_objects(prefix))
+
+    def list_objects(self, prefix: str = "") -> Iterator[Listed]:
+        """Yield every object below a prefix in the order of the keys' bytes, page by page to the end.
+
+        Errors as of `check`: a listing that breaks off is never taken for one that ended.
+        """
         pages = iter(self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix))
         while True:
             with translated_errors(self.bucket):
                 page = next(pages, None)
             if page is None:
                 return
-            yield from (entry["Key"] for entry in page.get("Contents", []))
+            for entry in page.get("Contents", []):
+                yield Listed(key=entry["Key"], size=entry["Size"], modified_at=entry["LastModified"])
+
+    def abort_uploads(self, prefix: str, *, before: dt.datetime) -> int:
+        """End the unfinished uploads below a prefix that began before some time; return how many. Errors as of `check`."""
+        pages = iter(self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix))
+        ended = 0
+        while True:
+            with translated_errors(self.bucket):
+                page = next(pages, None)
+            if page is None:
+                return ended
+            for upload in page.get("Uploads", []):
+                if upload["Initiated"] < before:
+                    abort_upload(self._client, self.bucket, upload["Key"], upload["UploadId"])
+                    ended += 1
 
     def _holds(self, key: str, sha256: str, size: int) -> bool:
         stored = self.head(key)

@@ -1,0 +1,125 @@
+"""`ops.backups`: what was tried and what came of it, kept in line with what the bucket really has.
+
+Invariants: one backup at a time, by a lock that dies with its holder; what a killed one left is cleared before the
+next; a dump is deleted only if the table knows it as one of ours that failed or expired.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import structlog
+
+from ibhelm_pipelines.db.connect import connect, translated_errors
+from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.errors import BusyError, DatabaseUnavailableError
+from ibhelm_pipelines.redaction import Redactor
+from ibhelm_pipelines.safety.backup_list import find_backups
+from ibhelm_pipelines.safety.backup_manifest import PREFIX, SUFFIX, Manifest, manifest_key
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterator
+
+    from ibhelm_pipelines.db.connect import Connection
+    from ibhelm_pipelines.objects.store import ObjectStore
+    from ibhelm_pipelines.safety.backup_list import Backup
+    from ibhelm_pipelines.settings import Settings
+
+BACKING_UP = 727020
+DRILLING = 727021
+"""Advisory locks of Postgres."""
+
+
+@contextmanager
+def sole_holder(settings: Settings, lock: int, *, what: str) -> Iterator[Connection]:
+    """Hold a lock for the length of the block, on the connection that the block is given, in autocommit mode.
+
+    Raises:
+        BusyError: somebody else holds it.
+        DatabaseUnavailableError: Postgres does not answer.
+    """
+    url = settings.require_database_url()
+    with connect(url, application=what, autocommit=True) as connection:
+        with translated_errors():
+            [(is_ours,)] = connection.execute(load_queries("backups")["lock"], {"lock": lock}).fetchall()
+        if not is_ours:
+            raise BusyError(f"Another {what} is under way.", next_step="Wait for its end: `ibhelm status` shows it.")
+        yield connection
+
+
+def begin(connection: Connection, database: str, key: str, *, now: dt.datetime) -> None:
+    """Note that a backup is under way; before it, for what is killed must be known."""
+    values = {"database": database, "key": key, "started_at": now, "encrypted": key.endswith(".age")}
+    with translated_errors():
+        connection.execute(load_queries("backups")["begin_backup"], values)
+
+
+def end(connection: Connection, manifest: Manifest) -> None:
+    """Note that it is there, whole."""
+    with translated_errors():
+        connection.execute(load_queries("backups")["end_backup"], _values(manifest))
+
+
+def fail(connection: Connection, settings: Settings, key: str, error: BaseException, *, now: dt.datetime) -> None:
+    """Note why there is no such backup. Where Postgres is away nothing is noted; whoever looks finds it too old."""
+    reason = Redactor(settings).text(str(error) or f"It was interrupted ({type(error).__name__}).")
+    try:
+        with translated_errors():
+            connection.execute(load_queries("backups")["fail_backup"], {"key": key, "error": reason, "now": now})
+    except DatabaseUnavailableError as away:
+        structlog.get_logger().warning("failed_backup_not_noted", key=key, reason=away.problem)
+
+
+def bring_in_line(connection: Connection, store: ObjectStore, settings: Settings, *, now: dt.datetime) -> list[Backup]:
+    """Let the table say what the bucket says, clear what killed backups left, and return all backups, newest first.
+
+    Args:
+        connection: that holds the lock of backups.
+        store: the bucket.
+        settings: of this process.
+        now: the time to go by.
+
+    Raises:
+        ObjectStoreUnavailableError, ConfigurationError: the bucket cannot be asked.
+        DatabaseUnavailableError: Postgres does not answer.
+    """
+    sql = load_queries("backups")
+    backups = find_backups(store, settings)
+    whole = {backup.key: backup.manifest for backup in backups if backup.manifest and not backup.problem}
+    with translated_errors():
+        known = {key for (key,) in connection.execute(sql["known_keys"])}
+        connection.execute(sql["note_gone"], {"keys": sorted(known - whole.keys()), "now": now})
+        for key in whole.keys() - known:
+            connection.execute(sql["adopt_backup"], _values(whole[key]))
+        interrupted = [key for (key,) in connection.execute(sql["interrupted_backups"])]
+    for key in interrupted:
+        store.abort_unfinished(key)
+        fail(connection, settings, key, InterruptedError("Its process was killed."), now=now)
+    _delete_leftovers(connection, store, {backup.manifest_key for backup in backups})
+    return backups
+
+
+def _delete_leftovers(connection: Connection, store: ObjectStore, manifests: set[str]) -> None:
+    """Delete dumps without a manifest that are known to be none: an unknown one may be somebody's last hope."""
+    dumps = {key for key in store.list_keys(PREFIX) if not key.endswith(SUFFIX)}
+    alone = [key for key in dumps if manifest_key(key) not in manifests]
+    with translated_errors():
+        rows = connection.execute(load_queries("backups")["useless_dumps"], {"keys": alone}).fetchall()
+    for (key,) in rows:
+        store.delete(key)
+
+
+def _values(manifest: Manifest) -> dict[str, object]:
+    return {
+        "database": manifest.database,
+        "key": manifest.key,
+        "started_at": manifest.taken_at,
+        "finished_at": manifest.finished_at,
+        "size_bytes": manifest.size_bytes,
+        "sha256": manifest.sha256,
+        "encrypted": bool(manifest.recipients),
+        "tables": len(manifest.tables),
+        "row_count": manifest.rows,
+    }
