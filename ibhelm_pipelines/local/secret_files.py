@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import bcrypt
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import SecretStr
 
 from ibhelm_pipelines.errors import ConfigurationError
@@ -92,6 +93,7 @@ def _files(folder: Path, server: Server) -> Mapping[str, Callable[[], str]]:
     return {
         "postgres_password": _random,
         **{name: _url(server, role, password, database, read) for name, (role, password, database) in urls.items()},
+        "nocodb.json": lambda: _knex(read("ibhelm_nocodb_own_database_url")),
         "ibhelm_s3_access_key": lambda: secrets.token_hex(10),
         "ibhelm_s3_secret_key": _random,
         "s3.json": lambda: _s3_identities(read("ibhelm_s3_access_key"), read("ibhelm_s3_secret_key")),
@@ -118,6 +120,14 @@ def _url(
         return f"postgresql://{role}:{quote(password, safe='')}@{server.host}:{server.port}/{database}"
 
     return make
+
+
+def _knex(url: str) -> str:
+    """Return a connection to Postgres as NocoDB reads it from a file."""
+    parts = conninfo_to_dict(url)
+    connection = {"host": parts["host"], "port": int(str(parts["port"])), "user": parts["user"]}
+    connection |= {"password": parts["password"], "database": parts["dbname"]}
+    return json.dumps({"client": "pg", "connection": connection}, indent=1)
 
 
 def _s3_identities(access_key: str, secret_key: str) -> str:
