@@ -51,9 +51,7 @@ class Storing:
         with opened(place) as file:
             kind = sniff(file.read(HEAD_BYTES), place.extension)
             if not self._is_there(work):
-                send_original(
-                    self._objects, file, sha256=work.hash, size=work.size_bytes, media_type=kind.media_type
-                )
+                send_original(self._objects, file, sha256=work.hash, size=work.size_bytes, media_type=kind.media_type)
         return kind, Outcome(state="ok") if work.size_bytes else empty(EMPTY_FILE)
 
     def _is_there(self, work: Work) -> bool:

@@ -10,12 +10,19 @@ from typing import TYPE_CHECKING
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    FlexibleChecksumError,
+    HTTPClientError,
+    ParamValidationError,
+)
 
 from ibhelm_pipelines.errors import (
     ConfigurationError,
     ContentChangedError,
     IbhelmError,
+    ObjectRottenError,
     ObjectStoreUnavailableError,
     PermanentError,
 )
@@ -52,6 +59,8 @@ _MISCONFIGURED = frozenset({
     "AuthorizationHeaderMalformed", "InvalidBucketName",
 })  # fmt: skip
 _BUSY = frozenset({"SlowDown", "RequestTimeout", "429", "TooManyRequests"})
+_UNKNOWN_TO_IT = frozenset({"NotImplemented", "501"})
+"""A server that has no such feature will not have it when it is asked again."""
 _WRONG_BYTES = frozenset({"BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch"})
 
 
@@ -113,6 +122,7 @@ def translated_errors(bucket: str) -> Iterator[None]:
         ConfigurationError: the credentials or the bucket are wrong.
         ContentChangedError: the bytes that arrived are not those that were announced.
         MissingError: no such object or upload.
+        ObjectRottenError: the bytes that were read are not those that were put.
         PermanentError: S3 refuses the request for another reason.
     """
     try:
@@ -121,6 +131,11 @@ def translated_errors(bucket: str) -> Iterator[None]:
         raise _from_answer(error, bucket) from error
     except ParamValidationError as error:
         raise _misconfigured(str(error)) from error
+    except FlexibleChecksumError as error:
+        raise ObjectRottenError(
+            f"The S3 server holds other bytes than those that were put there: {error}.",
+            next_step="`ibhelm verify --everything` finds all such objects and heals them from the NAS.",
+        ) from error
     except BotoCoreError as error:
         raise _from_connection(error) from error
 
@@ -128,7 +143,7 @@ def translated_errors(bucket: str) -> Iterator[None]:
 def _from_answer(error: ClientError, bucket: str) -> IbhelmError:
     code = str(error.response.get("Error", {}).get("Code", ""))
     status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-    if status >= 500 or code in _BUSY:
+    if (status >= 500 and code not in _UNKNOWN_TO_IT) or code in _BUSY:
         return _unavailable(str(error))
     if code in _MISCONFIGURED:
         return _misconfigured(f"bucket {bucket}: {error}")

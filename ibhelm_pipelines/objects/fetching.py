@@ -11,7 +11,7 @@ from contextlib import closing
 from enum import Enum
 from typing import TYPE_CHECKING, BinaryIO
 
-from ibhelm_pipelines.errors import ObjectStoreUnavailableError
+from ibhelm_pipelines.errors import ObjectRottenError, ObjectStoreUnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,7 @@ def fetch(
     *,
     sha256: str,
     size: int,
+    version: str | None = None,
     on_bytes: Callable[[int], object] = lambda _: None,
 ) -> Fetched:
     """Write an object into a file, from the file's present position on, and say whether it is what it should be.
@@ -52,6 +53,7 @@ def fetch(
         into: open for writing; stays open, and is not flushed.
         sha256: what its bytes must hash to, as hex.
         size: how many there must be.
+        version: of an earlier version; without it, the current one is read.
         on_bytes: told of each piece how many bytes it has.
 
     Raises:
@@ -59,7 +61,7 @@ def fetch(
         ConfigurationError: the credentials or the bucket are wrong.
         OSError: the file cannot be written.
     """
-    fetching = _Fetching(into, size, on_bytes)
+    fetching = _Fetching(into, size, version, on_bytes)
     attempt = 1
     while True:
         before = fetching.done
@@ -69,6 +71,8 @@ def fetch(
             attempt = 1 if fetching.done > before else attempt + 1
             if attempt > ATTEMPTS:
                 raise
+        except ObjectRottenError:
+            return Fetched.ROTTEN
         else:
             is_other = found is Fetched.WHOLE and fetching.digest.hexdigest() != sha256
             return Fetched.ROTTEN if is_other else found
@@ -77,14 +81,15 @@ def fetch(
 class _Fetching:
     """How far one object has come."""
 
-    def __init__(self, into: BinaryIO, size: int, on_bytes: Callable[[int], object]) -> None:
+    def __init__(self, into: BinaryIO, size: int, version: str | None, on_bytes: Callable[[int], object]) -> None:
         self.done, self.digest = 0, hashlib.sha256()
-        self._into, self._size, self._on_bytes = into, size, on_bytes
+        self._into, self._size, self._version, self._on_bytes = into, size, version, on_bytes
 
     def go_on(self, store: ObjectStore, key: str) -> Fetched:
         """Read on to the end; WHOLE says that there were as many bytes as there should be."""
         length = self._size - self.done
-        opened = store.open(key, start=self.done, length=length) if self.done else store.open(key)
+        stretch = {"start": self.done, "length": length} if self.done else {}
+        opened = store.open(key, version=self._version, **stretch)
         if opened is None:
             return Fetched.MISSING
         with closing(opened):

@@ -203,7 +203,9 @@ class ObjectStore:
             return None
         return _stored(key, answer)
 
-    def open(self, key: str, *, start: int = 0, length: int | None = None, version: str | None = None) -> OpenObject | None:
+    def open(
+        self, key: str, *, start: int = 0, length: int | None = None, version: str | None = None
+    ) -> OpenObject | None:
         """Begin to read an object, or a stretch of it; None where there is none.
 
         Args:
@@ -253,7 +255,10 @@ class ObjectStore:
                 yield Listed(key=entry["Key"], size=entry["Size"], modified_at=entry["LastModified"])
 
     def abort_uploads(self, prefix: str, *, before: dt.datetime) -> int:
-        """End the unfinished uploads below a prefix that began before some time; return how many. Errors as of `check`."""
+        """End the unfinished uploads below a prefix that began before some time; return how many.
+
+        Errors as of `check`.
+        """
         pages = iter(self._client.get_paginator("list_multipart_uploads").paginate(Bucket=self.bucket, Prefix=prefix))
         ended = 0
         while True:

@@ -63,9 +63,13 @@ comment on column ops.purges.refused is 'Why it removed no file: too many at onc
 create table ops.orphan_objects (
     key text primary key,
     size_bytes bigint not null,
-    noted_at timestamptz not null
+    modified_at timestamptz not null,
+    noted_at timestamptz not null,
+    seen_at timestamptz not null
 );
 comment on table ops.orphan_objects is 'Objects in S3 that no row names, and since when we know: they are deleted after the grace period. One that a row names again leaves the list';
+comment on column ops.orphan_objects.modified_at is 'When it was put there, as the server says';
+comment on column ops.orphan_objects.seen_at is 'When the bucket was last listed and it was still so';
 
 -- History is for good but for two reasons: what must be forgotten, and what is past its retention. Whoever means that says so, for one transaction.
 create or replace function ops.refuse_version_rewrite() returns trigger language plpgsql as $$
