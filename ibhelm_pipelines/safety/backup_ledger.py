@@ -101,6 +101,18 @@ def bring_in_line(connection: Connection, store: ObjectStore, settings: Settings
     return backups
 
 
+def delete_backup(connection: Connection, store: ObjectStore, key: str, *, now: dt.datetime) -> None:
+    """Delete a backup: the manifest, which makes it one, first. A kill in between leaves a dump that is known as none.
+
+    Raises:
+        ObjectStoreUnavailableError, ConfigurationError, DatabaseUnavailableError: the rest goes next time.
+    """
+    store.delete(manifest_key(key))
+    with translated_errors():
+        connection.execute(load_queries("backups")["note_gone"], {"keys": [key], "now": now})
+    store.delete(key)
+
+
 def _delete_leftovers(connection: Connection, store: ObjectStore, manifests: set[str]) -> None:
     """Delete dumps without a manifest that are known to be none: an unknown one may be somebody's last hope."""
     dumps = {key for key in store.list_keys(PREFIX) if not key.endswith(SUFFIX)}

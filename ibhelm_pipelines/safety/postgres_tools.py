@@ -90,7 +90,14 @@ class Tool:
 
 
 @contextmanager
-def running(name: str, *arguments: str, url: str, reads: bool = False, writes: bool = False) -> Iterator[Tool]:
+def running(
+    name: str,
+    *arguments: str,
+    url: str,
+    reads: bool = False,
+    writes: bool = False,
+    output: IO[bytes] | None = None,
+) -> Iterator[Tool]:
     """Run one of the programs for the length of the block; call `finish` in it to know how it went.
 
     Args:
@@ -99,13 +106,14 @@ def running(name: str, *arguments: str, url: str, reads: bool = False, writes: b
         url: of the database; none when empty.
         reads: whether it is fed on its standard input.
         writes: whether its standard output is read.
+        output: the file that its standard output goes to instead.
     """
     connection, environment = _connection(url) if url else ([], {})
     with tempfile.TemporaryFile() as messages:
         process = subprocess.Popen(
             [str(find_binaries() / name), *arguments, *connection],
             stdin=subprocess.PIPE if reads else subprocess.DEVNULL,
-            stdout=subprocess.PIPE if writes else subprocess.DEVNULL,
+            stdout=output or (subprocess.PIPE if writes else subprocess.DEVNULL),
             stderr=messages,
             env={"PATH": os.defpath, "HOME": os.environ.get("HOME", "/"), "LC_ALL": "C.UTF-8", **environment},
         )

@@ -12,6 +12,12 @@ select to_regclass('ops.migrations') is not null
 -- name: database_bytes
 select pg_database_size(current_database())
 
+-- name: own_relations
+select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+  and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+order by 1
+
 -- name: begin_backup
 insert into ops.backups (database, key, started_at, encrypted) values (%(database)s, %(key)s, %(started_at)s, %(encrypted)s)
 
