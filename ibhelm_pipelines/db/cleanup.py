@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.settings import Settings
 
-DELETIONS = ("old_live_scans", "old_alerts", "made_up_for")
+DELETIONS = ("old_live_scans", "old_alerts", "made_up_for", "old_accesses")
 
 
 def delete_old_rows(settings: Settings, *, now: dt.datetime) -> dict[str, int]:
-    """Delete live scans and made-up-for events older than 14 days, and closed alerts older than a year.
+    """Delete live scans and made-up-for events older than 14 days, closed alerts older than a year, accesses
+    older than IBHELM_ACCESS_LOG_DAYS.
 
     Returns:
         how many rows of each.
@@ -31,4 +32,5 @@ def delete_old_rows(settings: Settings, *, now: dt.datetime) -> dict[str, int]:
     sql = load_queries("cleanup")
     url = settings.require_database_url()
     with connect(url, application="cleanup", autocommit=True) as connection, translated_errors():
-        return {name: connection.execute(sql[name], {"now": now}).rowcount for name in DELETIONS}
+        values = {"now": now, "access_log_days": settings.access_log_days}
+        return {name: connection.execute(sql[name], values).rowcount for name in DELETIONS}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.mcp_server.archive import Archive
     from ibhelm_pipelines.mcp_server.projects import Projects
     from ibhelm_pipelines.mcp_server.questions import Reader
+    from ibhelm_pipelines.mcp_server.readings import Readings
 
 _Result = TypeVar("_Result")
 _Parameters = ParamSpec("_Parameters")
@@ -90,13 +91,14 @@ READ_ONLY = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempot
 ItemId = Annotated[str, Field(description="Such as file:123, as search gives it", max_length=200)]
 
 
-def new_server(archive: Archive, projects: Projects, reader: Reader) -> MCPServer[None]:
+def new_server(archive: Archive, projects: Projects, reader: Reader, readings: Readings) -> MCPServer[None]:
     """Return the server.
 
     Args:
         archive: answers about items.
         projects: answers about projects.
         reader: answers what is asked in SQL.
+        readings: where is written down what is answered.
     """
     server: MCPServer[None] = MCPServer(
         "ibhelm",
@@ -106,13 +108,13 @@ def new_server(archive: Archive, projects: Projects, reader: Reader) -> MCPServe
         log_level="WARNING",
         subscriptions=False,
     )
-    _add_item_tools(server, archive)
-    _add_project_and_sql_tools(server, projects, reader)
-    _add_resources(server, archive)
+    _add_item_tools(server, archive, readings)
+    _add_project_and_sql_tools(server, projects, reader, readings)
+    _add_resources(server, archive, readings)
     return server
 
 
-def _add_item_tools(server: MCPServer[None], archive: Archive) -> None:
+def _add_item_tools(server: MCPServer[None], archive: Archive, readings: Readings) -> None:
     def search(
         query: Annotated[str, Field(description="Words and filters", max_length=1000)],
         limit: Annotated[int, Field(ge=1, le=50)] = 10,
@@ -130,12 +132,12 @@ def _add_item_tools(server: MCPServer[None], archive: Archive) -> None:
     def similar(id: ItemId, limit: Annotated[int, Field(ge=1, le=50)] = 10) -> answers.SimilarAnswer:  # noqa: A002 - as above
         return archive.similar(id, limit)
 
-    _add(server, search, "Search", SEARCH)
-    _add(server, get_item, "Get an item", GET_ITEM)
-    _add(server, similar, "Find similar items", SIMILAR)
+    _add(server, readings, search, "Search", SEARCH)
+    _add(server, readings, get_item, "Get an item", GET_ITEM)
+    _add(server, readings, similar, "Find similar items", SIMILAR)
 
 
-def _add_project_and_sql_tools(server: MCPServer[None], projects: Projects, reader: Reader) -> None:
+def _add_project_and_sql_tools(server: MCPServer[None], projects: Projects, reader: Reader, readings: Readings) -> None:
     def list_project(
         number_or_name: Annotated[str, Field(min_length=1, max_length=300)],
     ) -> answers.ProjectAnswer:
@@ -145,26 +147,30 @@ def _add_project_and_sql_tools(server: MCPServer[None], projects: Projects, read
         query: Annotated[str, Field(description="One SELECT", max_length=20_000)],
         limit: Annotated[int, Field(ge=1, le=MOST_ROWS)] = MOST_ROWS,
     ) -> answers.SqlAnswer:
-        return reader.ask(query, limit)
+        answer = reader.ask(query, limit)
+        readings.of_query(query, answer)
+        return answer
 
     def schema(
         table: Annotated[str | None, Field(description="Of one table all about its columns", max_length=200)] = None,
     ) -> answers.SchemaAnswer:
         return reader.schema(table)
 
-    _add(server, list_project, "List a project", LIST_PROJECT)
-    _add(server, sql, "Ask in SQL", SQL)
-    _add(server, schema, "Tables for SQL", SCHEMA)
+    _add(server, readings, list_project, "List a project", LIST_PROJECT)
+    _add(server, readings, sql, "Ask in SQL", SQL)
+    _add(server, readings, schema, "Tables for SQL", SCHEMA)
 
 
-def _add_resources(server: MCPServer[None], archive: Archive) -> None:
+def _add_resources(server: MCPServer[None], archive: Archive, readings: Readings) -> None:
     @server.resource("ibhelm://{kind}/{number}", name="item", title="Item", mime_type="application/json")
     def item(kind: str, number: str) -> str:
         """A file, mail, comment or task, such as ibhelm://file/123; as get_item gives it."""
         try:
-            return archive.get_item(f"{kind}:{number}", 0, TEXT_CHARACTERS).model_dump_json()
+            answer = archive.get_item(f"{kind}:{number}", 0, TEXT_CHARACTERS)
+            readings.of(answer)
         except IbhelmError as error:
             raise ResourceNotFoundError(_sentence(error)) from error
+        return answer.model_dump_json()
 
     @server.prompt(name="answer_with_sources", title="Frage beantworten mit Quellen")
     def answer_with_sources(question: str) -> str:
@@ -172,19 +178,25 @@ def _add_resources(server: MCPServer[None], archive: Archive) -> None:
         return PROMPT.format(question=question)
 
 
-def _add(server: MCPServer[None], tool: Callable[..., object], title: str, description: str) -> None:
-    server.add_tool(_told(tool), title=title, description=" ".join(description.split()), annotations=READ_ONLY)
+def _add(
+    server: MCPServer[None], readings: Readings, tool: Callable[..., object], title: str, description: str
+) -> None:
+    server.add_tool(
+        _told(tool, readings), title=title, description=" ".join(description.split()), annotations=READ_ONLY
+    )
 
 
-def _told(tool: Callable[_Parameters, _Result]) -> Callable[_Parameters, _Result]:
-    """Let the assistant read an error of ours; the SDK keeps every other one to the log."""
+def _told(tool: Callable[_Parameters, _Result], readings: Readings) -> Callable[_Parameters, _Result]:
+    """Write down what is answered, and let the assistant read an error of ours; the SDK keeps others to the log."""
 
     @functools.wraps(tool)
     def telling(*args: _Parameters.args, **kwargs: _Parameters.kwargs) -> _Result:
         try:
-            return tool(*args, **kwargs)
+            answer = tool(*args, **kwargs)
+            readings.of(answer)
         except IbhelmError as error:
             raise ToolError(_sentence(error)) from error
+        return answer
 
     return telling
 

@@ -7,6 +7,8 @@ without the token, nor to a name other than this machine's (a web page that had 
 from __future__ import annotations
 
 import hmac
+import os
+import pwd
 import socket
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -19,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.authentication import AuthenticationMiddleware
 
+from ibhelm_pipelines.access_log.storing import open_access_log
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.local.http_server import graceful_signals, listening, new_server
 from ibhelm_pipelines.local.ports import HOST
@@ -26,6 +29,7 @@ from ibhelm_pipelines.mcp_server import server as tools
 from ibhelm_pipelines.mcp_server.archive import open_archive
 from ibhelm_pipelines.mcp_server.projects import Projects
 from ibhelm_pipelines.mcp_server.questions import Reader
+from ibhelm_pipelines.mcp_server.readings import OVER_HTTP, Readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +48,7 @@ def serve_stdio(settings: Settings) -> None:
     Raises:
         ConfigurationError: there is no database URL.
     """
-    with _open_server(settings) as server:
+    with _open_server(settings, _account()) as server:
         server.run("stdio")
 
 
@@ -62,7 +66,7 @@ def serve_http(settings: Settings, port: int) -> None:
     token = _Token(settings.api_token.get_secret_value())
     memory = settings.state_dir / "mcp.port"
     with (
-        _open_server(settings) as server,
+        _open_server(settings, OVER_HTTP) as server,
         listening(port, memory=memory, service="The MCP server", variable="--http") as listener,
     ):
         application = server.streamable_http_app(
@@ -77,9 +81,15 @@ def serve_http(settings: Settings, port: int) -> None:
 
 
 @contextmanager
-def _open_server(settings: Settings) -> Iterator[MCPServer[None]]:
-    with open_archive(settings) as archive:
-        yield tools.new_server(archive, Projects(archive), Reader(settings))
+def _open_server(settings: Settings, who: str) -> Iterator[MCPServer[None]]:
+    reader = Reader(settings)
+    with open_archive(settings) as archive, open_access_log(settings) as accesses:
+        yield tools.new_server(archive, Projects(archive), reader, Readings(accesses, who, reader))
+
+
+def _account() -> str:
+    """Return who started this process, and so asks: everybody who logs in over SSH is one."""
+    return f"{pwd.getpwuid(os.getuid()).pw_name}@{socket.gethostname()}"
 
 
 def _guarded(application: Starlette, token: _Token) -> Starlette:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.settings import Settings
 
-DERIVED = ("forget_events", "forget_texts", "forget_results", "forget_objects")
+DERIVED = ("forget_events", "forget_texts", "forget_results", "forget_objects", "forget_accesses")
 """What hangs on a content, in the order in which it goes. Whoever derives more from contents (search documents, chunks)
 adds a statement to sql/queries/contents.sql and its name here."""
 

@@ -13,6 +13,7 @@ import anyio
 from starlette.exceptions import HTTPException
 
 from ibhelm_pipelines.local.rate_limit import RateLimit
+from ibhelm_pipelines.web.readings import items_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.search.finding import Finder
     from ibhelm_pipelines.search.results import Detail, Hit, Results
+    from ibhelm_pipelines.web.readings import Readings
 
 SEARCHERS = 8
 """Searches at the same moment; each takes a connection and, for its vector, a core."""
@@ -45,10 +47,11 @@ class Desk:
 
     Args:
         finder: does the work, and waits for Postgres.
+        readings: where is written down who is shown what.
     """
 
-    def __init__(self, finder: Finder) -> None:
-        self._finder = finder
+    def __init__(self, finder: Finder, readings: Readings) -> None:
+        self._finder, self._readings = finder, readings
         self._threads = anyio.CapacityLimiter(SEARCHERS)
         self._limit, self._completions_limit = (
             RateLimit(per_second=ASKED_PER_SECOND, burst=ASKED_AT_ONCE, max_clients=10_000) for _ in range(2)
@@ -66,18 +69,20 @@ class Desk:
         """
         _check_length(text)
         search = partial(self._finder.search, text, limit=limit, cursor=cursor, facets=facets)
-        return await self._ask(request, search)
+        return await self._ask(request, search, partial(self._note_found, request))
 
     async def detail(self, request: Request, document_id: int) -> Detail:
         """Return all that there is to say about one document; raises as `search`, and 404."""
-        found = await self._ask(request, partial(self._finder.detail, _known(document_id)))
+        read = partial(self._finder.detail, _known(document_id))
+        found: Detail | None = await self._ask(request, read, partial(self._note_read, request))
         if found is None:
             raise HTTPException(404, UNKNOWN)
         return found
 
     async def similar(self, request: Request, document_id: int, *, limit: int = 10) -> tuple[Hit, ...]:
         """Return what is like one document; raises as `search`."""
-        return await self._ask(request, partial(self._finder.similar, _known(document_id), limit=limit))
+        similar = partial(self._finder.similar, _known(document_id), limit=limit)
+        return await self._ask(request, similar, partial(self._note_similar, request))
 
     async def completions(self, request: Request, beginning: str) -> tuple[str, ...]:
         """Return how what was typed may go on; takes nothing of what a session may search, and raises as `search`."""
@@ -95,10 +100,26 @@ class Desk:
             raise HTTPException(503, CROWDED, {"Retry-After": "2"})
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
 
-    async def _ask(self, request: Request, work: Callable[[], _Result]) -> _Result:
+    async def _ask(self, request: Request, work: Callable[[], _Result], note: Callable[[_Result], None]) -> _Result:
         _check_rate(request, self._limit)
         self.asked += 1
-        return await self.run(work)
+
+        def answer() -> _Result:
+            result = work()
+            note(result)
+            return result
+
+        return await self.run(answer)
+
+    def _note_found(self, request: Request, results: Results) -> None:
+        self._readings.of_page(request, "search", items_of(results.hits))
+
+    def _note_read(self, request: Request, detail: Detail | None) -> None:
+        if detail is not None:
+            self._readings.of_page(request, "read", items_of([detail.hit]))
+
+    def _note_similar(self, request: Request, hits: tuple[Hit, ...]) -> None:
+        self._readings.of_page(request, "similar", items_of(hits))
 
 
 def _check_length(text: str) -> None:

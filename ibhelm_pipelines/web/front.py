@@ -13,7 +13,6 @@ import structlog
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.sessions import SessionMiddleware
 from starlette.routing import Match, Route
 
 from ibhelm_pipelines.errors import IbhelmError
@@ -25,7 +24,7 @@ from ibhelm_pipelines.web.headers import page_headers
 from ibhelm_pipelines.web.oidc_sign_in import IssuerSignIn
 from ibhelm_pipelines.web.pages import SearchPages
 from ibhelm_pipelines.web.refusals import broken, refuse, unavailable
-from ibhelm_pipelines.web.sessions import COOKIE, SESSION_SECONDS, Sessions, csrf_token
+from ibhelm_pipelines.web.sessions import SessionCookie, Sessions, csrf_token
 from ibhelm_pipelines.web.sign_in import SignInForm, SignOut
 from ibhelm_pipelines.web.static_files import StaticFiles
 
@@ -38,10 +37,13 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.local.entrance import Entrance
     from ibhelm_pipelines.settings import Settings
     from ibhelm_pipelines.web.desk import Desk
+    from ibhelm_pipelines.web.readings import Readings
     from ibhelm_pipelines.web.saved import SavedSearches
 
 
-def front(settings: Settings, secret: str, gateway: ASGIApp, desk: Desk, saved: SavedSearches) -> ASGIApp:
+def front(
+    settings: Settings, secret: str, *, gateway: ASGIApp, desk: Desk, saved: SavedSearches, readings: Readings
+) -> ASGIApp:
     """Return the application.
 
     Args:
@@ -50,6 +52,7 @@ def front(settings: Settings, secret: str, gateway: ASGIApp, desk: Desk, saved: 
         gateway: answers whatever is no page.
         desk: answers searches.
         saved: the searches that the office keeps.
+        readings: where is written down who reads what.
     """
     way, sessions, attempts = entrance(settings), Sessions(), Attempts()
     routes = [
@@ -60,12 +63,13 @@ def front(settings: Settings, secret: str, gateway: ASGIApp, desk: Desk, saved: 
         *StaticFiles().routes(),
     ]
     token = settings.api_token.get_secret_value() if settings.api_token is not None else None
-    guard = Middleware(Guard, way=way, sessions=sessions, attempts=attempts, api_token=token)
+    guard = Middleware(Guard, way=way, sessions=sessions, attempts=attempts, api_token=token, readings=readings)
     refusals: Mapping[Any, Any] = {HTTPException: refuse, IbhelmError: unavailable, Exception: broken}
-    keeper = _session_keeper(settings, session_key(secret, way))
-    pages = Starlette(routes=routes, middleware=[keeper, guard], exception_handlers=refusals)
+    cookie = SessionCookie(session_key(secret, way), settings.web_address)
+    pages = Starlette(routes=routes, middleware=[cookie.middleware(), guard], exception_handlers=refusals)
     pages.router.redirect_slashes = False
-    return _Front(gateway, pages, routes, page_headers(settings.web_address))
+    told = _Introduced(gateway, cookie, sessions)
+    return _Front(told, pages, routes, page_headers(settings.web_address))
 
 
 def _sign_in(way: Entrance, address: str, sessions: Sessions, attempts: Attempts) -> Sequence[Route]:
@@ -76,13 +80,15 @@ def _sign_in(way: Entrance, address: str, sessions: Sessions, attempts: Attempts
     return IssuerSignIn(way, address, sessions, attempts).routes()
 
 
-def _session_keeper(settings: Settings, key: str) -> Middleware:
-    is_secure = settings.web_address.startswith("https://")
-    # With this prefix browsers take no such cookie from a neighbour under the same domain.
-    name = f"__Host-{COOKIE}" if is_secure else COOKIE
-    return Middleware(
-        SessionMiddleware, secret_key=key, session_cookie=name, max_age=SESSION_SECONDS, https_only=is_secure
-    )
+class _Introduced:
+    """Tells the gateway who asks, where somebody is signed in: for the log of accesses, and for nothing else."""
+
+    def __init__(self, gateway: ASGIApp, cookie: SessionCookie, sessions: Sessions) -> None:
+        self._gateway, self._cookie, self._sessions = gateway, cookie, sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"visitor": self._sessions.visitor_of(self._cookie.read(scope))}
+        await self._gateway(scope, receive, send)
 
 
 class _Front:

@@ -1,7 +1,8 @@
 """The gateway: gives browsers previews and downloads of which they have a signed link, straight from the object store.
 
 Invariants: it only reads, and asks no database. A wrong signature and an unknown content look the same. What it holds
-of an object at any time is one chunk, however large the object and however slow the client.
+of an object at any time is one chunk, however large the object and however slow the client. No byte of a content is
+given before it is written down who gets it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
     from ibhelm_pipelines.objects.links import Kind, Signer
     from ibhelm_pipelines.objects.store import ObjectStore, OpenObject, StoredObject
+    from ibhelm_pipelines.web.readings import Readings
 
     Told = dict[str, Any]
 
@@ -75,10 +77,11 @@ class Gateway:
     Args:
         objects: where previews and originals lie.
         signer: tells our links from others.
+        readings: where is written down who gets what.
     """
 
-    def __init__(self, objects: ObjectStore, signer: Signer) -> None:
-        self._objects, self._signer = objects, signer
+    def __init__(self, objects: ObjectStore, signer: Signer, readings: Readings) -> None:
+        self._objects, self._signer, self._readings = objects, signer, readings
         self._readers = anyio.CapacityLimiter(READERS)
         self.requests = 0
 
@@ -118,7 +121,7 @@ class Gateway:
         return await self._answer(request, "original", request.path_params["name"])
 
     async def _answer(self, request: Request, kind: Kind, file_name: str) -> Response:
-        content_hash = self._signed_hash(request, kind)
+        content_hash = await self._signed_hash(request, kind)
         request.scope[_TOLD] |= {"kind": kind, "hash": content_hash}
         key, headers = _KEYS[kind](content_hash), request.headers
         asks_first = request.method == "HEAD" or "if-none-match" in headers or "range" in headers
@@ -137,17 +140,18 @@ class Gateway:
             return await self._whole(key, partial(describe, kind, content_hash, file_name=file_name), request)
         return await self._part(key, stretch, stored.size, described, request)
 
-    def _signed_hash(self, request: Request, kind: Kind) -> str:
+    async def _signed_hash(self, request: Request, kind: Kind) -> str:
         content_hash: str = request.path_params["hash"]
         is_ours = self._signer.is_signed(kind, content_hash, request.path_params["signature"])
         if not is_ours or not _HASH.fullmatch(content_hash):
+            await self._read(partial(self._readings.link_denied, request, kind, status=404))
             raise HTTPException(404)
         return content_hash
 
     async def _whole(self, key: str, described: Callable[[StoredObject], dict[str, str]], request: Request) -> Response:
         opened = await self._open(key)
         headers = {**described(opened.stored), "Content-Length": str(opened.stored.size)}
-        return self._stream(opened, 200, headers, request)
+        return await self._stream(opened, 200, headers, request)
 
     async def _part(
         self, key: str, stretch: Stretch, size: int, described: dict[str, str], request: Request
@@ -158,16 +162,23 @@ class Gateway:
         opened = await self._open(key, start=stretch.start, length=stretch.length)
         last = stretch.start + stretch.length - 1
         found = {"Content-Range": f"bytes {stretch.start}-{last}/{size}", "Content-Length": str(stretch.length)}
-        return self._stream(opened, 206, {**described, **found}, request)
+        return await self._stream(opened, 206, {**described, **found}, request)
 
-    async def _open(self, key: str, **stretch: int) -> OpenObject:
+    async def _open(self, key: str, **stretch: Any) -> OpenObject:
         opened = await self._read(partial(self._objects.open, key, **stretch))
         if opened is None:
             raise HTTPException(404)
         return opened
 
-    def _stream(self, opened: OpenObject, status: int, headers: dict[str, str], request: Request) -> Response:
-        return _Stream(opened, self._chunks(opened, request.scope[_TOLD]), status, headers)
+    async def _stream(self, opened: OpenObject, status: int, headers: dict[str, str], request: Request) -> Response:
+        told = request.scope[_TOLD]
+        note = partial(self._readings.of_link, request, told["kind"], told["hash"], status=status)
+        try:
+            await self._read(note)
+        except BaseException:  # cancelled, too: nobody else would let go of the object
+            opened.close()
+            raise
+        return _Stream(opened, self._chunks(opened, told), status, headers)
 
     async def _chunks(self, opened: OpenObject, told: Told) -> AsyncIterator[bytes]:
         try:

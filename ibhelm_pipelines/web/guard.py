@@ -22,11 +22,15 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from ibhelm_pipelines.local.entrance import Entrance
+    from ibhelm_pipelines.web.readings import Readings
     from ibhelm_pipelines.web.sessions import Sessions
 
 SIGN_IN_PAGE = "/login"
 OPEN = frozenset({SIGN_IN_PAGE, "/login/start", "/login/callback"})
 STATIC = "/static/"
+SCRIPT = "API"
+"""What a script with the token is called."""
+
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 MAX_BODY_BYTES = 64 * 1024
 LONGEST_NEXT = 2000
@@ -71,13 +75,21 @@ class Guard:
         sessions: who is in.
         attempts: for wrong tokens.
         api_token: with which scripts may use the API.
+        readings: where is written down that a script was not let in.
     """
 
     def __init__(
-        self, application: ASGIApp, *, way: Entrance, sessions: Sessions, attempts: Attempts, api_token: str | None
+        self,
+        application: ASGIApp,
+        *,
+        way: Entrance,
+        sessions: Sessions,
+        attempts: Attempts,
+        api_token: str | None,
+        readings: Readings,
     ) -> None:
         self._application, self._way, self._sessions = application, way, sessions
-        self._attempts, self._api_token = attempts, api_token
+        self._attempts, self._api_token, self._readings = attempts, api_token, readings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
@@ -112,9 +124,12 @@ class Guard:
     def _check_token(self, request: Request, token: str) -> Response | None:
         known = self._api_token
         if known is not None and hmac.compare_digest(known.encode(), token.encode("utf-8", "replace")):
-            request.state.visitor = Visitor(name="API", key="token")
+            request.state.visitor = Visitor(name=SCRIPT, key="token", account=SCRIPT)
             return None
-        return self._attempts.refusal(request) or _unauthorized(request, "Dieses Token gilt hier nicht.")
+        if answer := self._attempts.refusal(request):
+            return answer
+        self._readings.script_denied(request, status=401)
+        return _unauthorized(request, "Dieses Token gilt hier nicht.")
 
     def _stop(self, request: Request) -> Response | None:
         if isinstance(self._way, Closed):

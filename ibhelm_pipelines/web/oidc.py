@@ -42,8 +42,21 @@ SHORTEST_REFETCH_SECONDS = 60
 """Between two looks for a key that is not known: whoever sends rubbish does not make us ask the issuer each time."""
 
 LONGEST_NAME = 100
+LONGEST_ADDRESS = 254
 
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Who signed in.
+
+    Attributes:
+        account: tells people apart: the verified address; else what the issuer calls them, with its own key of them.
+    """
+
+    name: str
+    account: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +115,8 @@ class Client:
         }
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(asked)}"
 
-    def person(self, code: str, attempt: Attempt) -> str:
-        """Return the name of whom a code stands for, if we let them in.
+    def person(self, code: str, attempt: Attempt) -> Person:
+        """Return whom a code stands for, if we let them in.
 
         Raises:
             TransientError: the issuer does not answer.
@@ -115,7 +128,8 @@ class Client:
         if claims.get("azp", self._issuer.client_id) != self._issuer.client_id:
             raise PermanentError("The ID token was made for another client (azp).")
         self._check_domain(claims)
-        return next(str(claims[name]) for name in ("name", "email", "sub") if claims.get(name))[:LONGEST_NAME]
+        name = next(str(claims[name]) for name in ("name", "email", "sub") if claims.get(name))[:LONGEST_NAME]
+        return Person(name=name, account=_account(claims))
 
     def _id_token(self, code: str, attempt: Attempt) -> str:
         found, issuer = self._discovered(), self._issuer
@@ -187,13 +201,24 @@ class Client:
         allowed = self._issuer.allowed_domains
         if allowed is None:
             return
-        is_verified = claims.get("email_verified") in (True, "true")
+        is_verified = _is_verified(claims)
         domain = str(claims.get("email", "")).rpartition("@")[2].lower()
         if not is_verified or domain not in allowed:
             raise PermanentError(
                 "Somebody whom the issuer knows has no verified address of an allowed domain.",
                 next_step="IBHELM_OIDC_ALLOWED_DOMAINS says which are allowed.",
             )
+
+
+def _is_verified(claims: Mapping[str, Any]) -> bool:
+    return claims.get("email_verified") in (True, "true")
+
+
+def _account(claims: Mapping[str, Any]) -> str:
+    address = str(claims.get("email") or "")[:LONGEST_ADDRESS]
+    if address and _is_verified(claims):
+        return address
+    return f"{address} ({claims['sub']})".strip()
 
 
 def _is_for_signing(key: jwt.PyJWK) -> bool:

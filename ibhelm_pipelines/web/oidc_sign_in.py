@@ -9,7 +9,7 @@ import hmac
 import time
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 import anyio
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.local.entrance import Issuer
     from ibhelm_pipelines.web.guard import Attempts
     from ibhelm_pipelines.web.sessions import Sessions
+
+_Result = TypeVar("_Result")
 
 CALLBACK = "/login/callback"
 START = "/login/start"
@@ -91,14 +93,14 @@ class IssuerSignIn:
         self._spent[state] = kept["until"]
         attempt = Attempt(state=kept["state"], nonce=kept["nonce"], verifier=kept["verifier"])
         try:
-            name = await self._in_thread(partial(self._client.person, _code(request), attempt))
+            person = await self._in_thread(partial(self._client.person, _code(request), attempt))
         except TransientError as error:
             log_refusal(request, str(error))
             return refusal(request, 503, NOT_ANSWERING, {"Retry-After": "10"})
         except PermanentError as error:
             log_refusal(request, str(error))
             return refusal(request, 403, NOT_LET_IN)
-        self._sessions.begin(request, name)
+        self._sessions.begin(request, person.name, person.account)
         return RedirectResponse(kept["next"], 303)
 
     def _is_fresh(self, kept: dict[str, str | float], state: str) -> bool:
@@ -107,7 +109,7 @@ class IssuerSignIn:
         is_ours = hmac.compare_digest(str(kept["state"]).encode(), state.encode("utf-8", "replace"))
         return is_ours and float(kept["until"]) > now and state not in self._spent
 
-    async def _in_thread(self, work: partial[str]) -> str:
+    async def _in_thread(self, work: partial[_Result]) -> _Result:
         return await anyio.to_thread.run_sync(work, limiter=self._threads)
 
 

@@ -67,7 +67,7 @@ def serve(settings: Settings) -> None:
         url = f"http://{settings.listen_host}:{listener.getsockname()[1]}"
         readings = Readings(accesses, secret)
         gateway, desk = Gateway(objects, Signer(secret), readings), Desk(finder, readings)
-        application = front(settings, secret, gateway.application(), desk, saved, readings)
+        application = front(settings, secret, gateway=gateway.application(), desk=desk, saved=saved, readings=readings)
         server = new_server(application, on_broken=lambda: None, trusted_proxies=settings.trusted_proxies)
         problem = closed_problem(settings)
         if problem is None:

@@ -7,16 +7,23 @@ is remembered in memory only; a thief of a cookie who waits for a restart gains 
 
 from __future__ import annotations
 
+import base64
 import hmac
+import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import itsdangerous
+from starlette.middleware import Middleware
+from starlette.middleware.sessions import SessionMiddleware
+from starlette.requests import Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from starlette.requests import Request
+    from starlette.types import Scope
 
 SESSION_SECONDS = 12 * 3600
 COOKIE = "ibhelm_web"
@@ -32,10 +39,12 @@ class Visitor:
     Attributes:
         name: for the page.
         key: tells visitors apart, for limits; never logged.
+        account: who it is, for the log of accesses.
     """
 
     name: str
     key: str
+    account: str
 
 
 class Sessions:
@@ -49,11 +58,12 @@ class Sessions:
         self._clock = clock
         self._ended: dict[str, float] = {}
 
-    def begin(self, request: Request, name: str) -> None:
-        """Let somebody in."""
+    def begin(self, request: Request, name: str, account: str) -> None:
+        """Let somebody in, by name and account."""
         request.session.clear()
-        until = self._clock() + SESSION_SECONDS
-        request.session.update({"name": name, "id": secrets.token_urlsafe(16), "until": until, "csrf": _new_token()})
+        until, key = self._clock() + SESSION_SECONDS, secrets.token_urlsafe(16)
+        said = {"name": name, "account": account, "id": key, "until": until, "csrf": _new_token()}
+        request.session.update(said)
 
     def end(self, request: Request) -> None:
         """Sign somebody out."""
@@ -65,10 +75,47 @@ class Sessions:
 
     def visitor(self, request: Request) -> Visitor | None:
         """Return who is signed in."""
-        session = request.session
-        if "id" not in session or session["id"] in self._ended or session["until"] <= self._clock():
+        return self.visitor_of(request.session)
+
+    def visitor_of(self, session: Mapping[str, Any]) -> Visitor | None:
+        """Return whose session it is; None of one that ended, or was begun by an older version."""
+        if "account" not in session or session["id"] in self._ended or session["until"] <= self._clock():
             return None
-        return Visitor(name=session["name"], key=session["id"])
+        return Visitor(name=session["name"], key=session["id"], account=session["account"])
+
+
+class SessionCookie:
+    """The signed cookie in which a session travels; names and signature as Starlette's middleware has them.
+
+    Args:
+        key: what signs it.
+        address: of the page as browsers reach it.
+    """
+
+    def __init__(self, key: str, address: str) -> None:
+        self._key, self._is_secure = key, address.startswith("https://")
+        # With this prefix browsers take no such cookie from a neighbour under the same domain.
+        self._name = f"__Host-{COOKIE}" if self._is_secure else COOKIE
+        self._signer = itsdangerous.TimestampSigner(key)
+
+    def middleware(self) -> Middleware:
+        """Return what reads and writes it for the pages."""
+        return Middleware(
+            SessionMiddleware,
+            secret_key=self._key,
+            session_cookie=self._name,
+            max_age=SESSION_SECONDS,
+            https_only=self._is_secure,
+        )
+
+    def read(self, scope: Scope) -> dict[str, Any]:
+        """Return what it says, for whoever must not write it; empty where it is not signed by us."""
+        said = Request(scope).cookies.get(self._name, "")
+        try:
+            session = json.loads(base64.b64decode(self._signer.unsign(said, max_age=SESSION_SECONDS)))
+        except (itsdangerous.BadSignature, UnicodeEncodeError):
+            return {}
+        return session if isinstance(session, dict) else {}
 
 
 def csrf_token(request: Request) -> str:

@@ -54,7 +54,7 @@ class SignInForm:
         if not self._is_right(_text(form.get("user")), _text(form.get("password"))):
             log_refusal(request, "wrong name or password")
             return _page(request, wanted, status=403, problem=WRONG)
-        self._sessions.begin(request, self._account.user)
+        self._sessions.begin(request, self._account.user, self._account.user)
         return RedirectResponse(wanted, 303)
 
     def _is_right(self, user: str, password: str) -> bool:

@@ -18,3 +18,6 @@ delete from ops.alerts where closed_at < %(now)s - interval '1 year'
 delete from ops.inbox i
 where i.poisoned_at < %(now)s - interval '14 days' and i.source in ('nas', 'content')
   and i.id not in (select id from ops.given_up_events)
+
+-- name: old_accesses
+delete from ops.access_log where at < %(now)s - make_interval(days => %(access_log_days)s)

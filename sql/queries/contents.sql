@@ -43,6 +43,10 @@ delete from ops.step_results where content_hash = any(%(hashes)s::text[])
 -- name: forget_objects
 delete from ops.stored_objects where content_hash = any(%(hashes)s::text[])
 
+-- name: forget_accesses
+-- Who read it stays until its time is over; what it was goes.
+update ops.access_log set content_hash = null where content_hash = any(%(hashes)s::text[])
+
 -- name: forget_contents
 delete from public.contents where hash = any(%(hashes)s::text[]) returning size_bytes
 

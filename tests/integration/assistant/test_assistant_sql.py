@@ -12,10 +12,12 @@ from click.testing import CliRunner
 from pydantic import SecretStr
 from reader_desk import ATTACKS, reader_url
 
+from ibhelm_pipelines.access_log.storing import open_access_log
 from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.mcp_server.archive import open_archive
 from ibhelm_pipelines.mcp_server.projects import Projects
 from ibhelm_pipelines.mcp_server.questions import Reader
+from ibhelm_pipelines.mcp_server.readings import Readings
 from ibhelm_pipelines.mcp_server.server import new_server
 
 if TYPE_CHECKING:
@@ -65,11 +67,12 @@ def reading(settings: Settings, owner_database_url: str) -> Settings:
 
 @contextmanager
 def _asking(settings: Settings) -> Iterator[Assistant]:
-    with (
-        open_archive(settings) as archive,
-        assistant_in_process(new_server(archive, Projects(archive), Reader(settings))) as assistant,
-    ):
-        yield assistant
+    reader = Reader(settings)
+    with open_archive(settings) as archive, open_access_log(settings) as accesses:
+        readings = Readings(accesses, "assistant@test", reader)
+        server = new_server(archive, Projects(archive), reader, readings)
+        with assistant_in_process(server) as assistant:
+            yield assistant
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from ibhelm_pipelines.errors import PermanentError
 from ibhelm_pipelines.local.entrance import Closed, Issuer, entrance
 from ibhelm_pipelines.local.s3 import EmbeddedS3
 from ibhelm_pipelines.settings import Settings
-from ibhelm_pipelines.web.oidc import Attempt, Client
+from ibhelm_pipelines.web.oidc import Attempt, Client, Person
 
 NOBODY = "postgresql://ibhelm@127.0.0.1:1/nothing"
 """Where no Postgres is: nobody needs one to sign in."""
@@ -141,7 +141,11 @@ def client_of(provider: Provider, clock: Callable[[], float] = time.monotonic, d
 
 
 def person(client: Client) -> str:
-    """Go through the whole flow without a page around it."""
+    """Go through the whole flow without a page around it; returns the name."""
+    return who(client).name
+
+
+def who(client: Client) -> Person:
     attempt = Attempt.new()
     answer = requests.get(client.address(attempt), allow_redirects=False, timeout=PATIENCE_SECONDS)
     return client.person(parse_qs(urlsplit(answer.headers["location"]).query)["code"][0], attempt)

@@ -190,7 +190,7 @@ def test_another_password_ends_every_session(
 
 def forge(key: str, *, signed_ago: int = 0, **changed: object) -> str:
     """Make a cookie as the server does, with another key, at another time, or saying something else."""
-    session = {"name": USER, "id": "a session", "until": time.time() + 100, "csrf": "x", **changed}
+    session = {"name": USER, "account": USER, "id": "a session", "until": time.time() + 100, "csrf": "x", **changed}
 
     class Signer(itsdangerous.TimestampSigner):
         def get_timestamp(self) -> int:
