@@ -40,6 +40,7 @@ ERRORS_OF_ONE_ROOM = {
     "MissingError": "objects",
     "NonsenseError": "content",
     "OutOfBoundsError": "vendors",
+    "RefusedPathError": "safety",
     "SheetFullError": "content",
     "TooSlowError": "content",
 }
