@@ -1,0 +1,1 @@
+"""Nothing is lost: restore, history, manifests, verification, backup, purge."""
