@@ -12,11 +12,16 @@ from typing import Any
 import dagster as dg
 
 from ibhelm_pipelines.db.checks import (
+    BACKUP_QUESTIONS,
+    DRILL_QUESTIONS,
     EMBEDDING_QUESTIONS,
     FILE_QUESTIONS,
     LIVE_QUESTIONS,
+    MANIFEST_QUESTIONS,
+    MIRROR_QUESTIONS,
     MISSIVE_QUESTIONS,
     REGISTER_QUESTIONS,
+    RETENTION_QUESTIONS,
     SEARCH_QUESTIONS,
     TEAMWORK_QUESTIONS,
     Answer,
@@ -52,8 +57,15 @@ missive_checks = _checks("missive_checks", MISSIVE_QUESTIONS)
 register_checks = _checks("register_checks", REGISTER_QUESTIONS)
 search_checks = _checks("search_checks", SEARCH_QUESTIONS)
 embedding_checks = _checks("embedding_checks", EMBEDDING_QUESTIONS)
+manifest_checks = _checks("manifest_checks", MANIFEST_QUESTIONS)
+mirror_checks = _checks("mirror_checks", MIRROR_QUESTIONS)
+retention_checks = _checks("retention_checks", RETENTION_QUESTIONS)
+backup_checks = _checks("backup_checks", BACKUP_QUESTIONS + DRILL_QUESTIONS)
 
-CHECKS = (file_checks, teamwork_checks, missive_checks, register_checks, search_checks, embedding_checks)
+CHECKS = (
+    *(file_checks, teamwork_checks, missive_checks, register_checks, search_checks, embedding_checks),
+    *(backup_checks, manifest_checks, mirror_checks, retention_checks),
+)
 
 
 def evaluations(questions: Sequence[Question], settings: Settings) -> Iterator[dg.AssetCheckEvaluation]:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import dagster as dg
 
+from assets.backup import backup_job, database_backup
 from assets.checks import CHECKS
 from assets.content import extracted_text, thumbnails
 from assets.drain_job import drain_job
+from assets.drill import drill_job, restore_drill
 from assets.embeddings import embed_job, embeddings
+from assets.manifests import folder_manifests, manifests_job
+from assets.mirror import mirror_job, mirror_verification
 from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.missive_job import missive_sync_job
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
 from assets.register import activity, item_links, people, projects
 from assets.register_job import register_job
-from assets.retention import retention_job
+from assets.retention import retention, retention_job
 from assets.scan_job import scan_job
 from assets.search import search_documents
 from assets.search_job import search_job
@@ -36,9 +40,13 @@ defs = dg.Definitions(
         *(MISSIVE, missive_directory, missive_months, email_attachments),
         *(projects, item_links, people, activity),
         *(search_documents, embeddings),
+        *(database_backup, restore_drill, mirror_verification, folder_manifests, retention),
     ],
     asset_checks=CHECKS,
-    jobs=[scan_job, teamwork_sync_job, missive_sync_job, register_job, search_job, embed_job, drain_job, retention_job],
+    jobs=[
+        *(scan_job, teamwork_sync_job, missive_sync_job, register_job, search_job, embed_job, drain_job, retention_job),
+        *(backup_job, drill_job, mirror_job, manifests_job),
+    ],
     schedules=SCHEDULES,
     sensors=[live_events, inbox_drain, folder_partitions, lost_runs, alerts, schedule_heartbeats],
     resources={"platform": Platform()},

@@ -10,8 +10,18 @@ MISSIVE_SYNC_JOB = "sync_missive"
 REGISTER_JOB = "register"
 SEARCH_JOB = "search"
 EMBEDDINGS_JOB = "embed"
+MIRROR_JOB = "verify_mirror"
+MANIFESTS_JOB = "write_manifests"
+
+BACKUP_JOB = "backup"
+DRILL_JOB = "drill"
 
 EMBEDDINGS_ASSET = "embeddings"
+MIRROR_ASSET = "mirror_verification"
+MANIFESTS_ASSET = "folder_manifests"
+RETENTION_ASSET = "retention"
+BACKUP_ASSET = "database_backup"
+DRILL_ASSET = "restore_drill"
 
 LANE_TAG = "ibhelm/lane"
 DEEP_TAG = "ibhelm/deep"

@@ -17,7 +17,13 @@ import dagster as dg
 from ibhelm_pipelines.alerts.conditions import RUN_PREFIX, Condition
 from ibhelm_pipelines.alerts.message import local_time
 from resources.lanes import (
+    BACKUP_ASSET,
+    BACKUP_JOB,
     DEEP_TAG,
+    DRILL_ASSET,
+    DRILL_JOB,
+    MANIFESTS_ASSET,
+    MANIFESTS_JOB,
     EMBEDDINGS_ASSET,
     EMBEDDINGS_JOB,
     FOLDER_ASSETS,
@@ -52,6 +58,9 @@ ASSETS_OF = {
     REGISTER_JOB: REGISTER_ASSETS,
     SEARCH_JOB: SEARCH_ASSETS,
     EMBEDDINGS_JOB: frozenset({EMBEDDINGS_ASSET}),
+    BACKUP_JOB: frozenset({BACKUP_ASSET}),
+    DRILL_JOB: frozenset({DRILL_ASSET}),
+    MANIFESTS_JOB: frozenset({MANIFESTS_ASSET}),
     **{job: vendor.assets for job, vendor in SYNCS.items()},
 }
 """Jobs that do the work of assets too."""

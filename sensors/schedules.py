@@ -16,9 +16,13 @@ import dagster as dg
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.vendors.due import full_is_due
 from resources.lanes import (
+    BACKUP_JOB,
     DEEP_TAG,
+    DRILL_JOB,
     EMBEDDINGS_JOB,
     FULL_TAG,
+    MANIFESTS_JOB,
+    MIRROR_JOB,
     MISSIVE_SYNC_JOB,
     REGISTER_JOB,
     RETENTION_JOB,
@@ -72,7 +76,45 @@ retention_schedule = dg.ScheduleDefinition(
     cron_schedule="30 4 * * *",
     execution_timezone=TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every day at 04:30: old logs and events of Dagster itself are deleted.",
+    description="Every day at 04:30: what is past its retention is purged, old logs and events of Dagster deleted.",
+)
+
+
+@dg.schedule(
+    job_name=MIRROR_JOB,
+    cron_schedule="20 5 * * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+)
+def mirror_check(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+    """Every day at 05:20: every object in S3 is looked for, and a thirtieth of them read back."""
+    return _in_flight(context, MIRROR_JOB, {}, "run") or dg.RunRequest()
+
+manifests_schedule = dg.ScheduleDefinition(
+    name="daily_manifests",
+    job_name=MANIFESTS_JOB,
+    cron_schedule="5 5 * * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 05:05: what was where and when is written into the bucket, for a restore without database.",
+)
+
+backup_schedule = dg.ScheduleDefinition(
+    name="daily_backup",
+    job_name=BACKUP_JOB,
+    cron_schedule="15 5 * * *",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day at 05:15, when the night's work is done: the databases are backed up.",
+)
+
+drill_schedule = dg.ScheduleDefinition(
+    name="weekly_restore_drill",
+    job_name=DRILL_JOB,
+    cron_schedule="0 6 * * 0",
+    execution_timezone=TIMEZONE,
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every Sunday at 06:00: the newest backup is restored on trial.",
 )
 
 
@@ -227,7 +269,7 @@ def _in_flight(
 
 
 SCHEDULES = (
-    *(quick_scan, deep_scan, retention_schedule),
+    *(quick_scan, deep_scan, retention_schedule, manifests_schedule, backup_schedule, drill_schedule, mirror_check),
     *(teamwork_quick_sync, teamwork_full_sync, missive_quick_sync, missive_full_sync),
     *(register_update, register_rebuild, search_update, search_rebuild, embeddings_update),
 )

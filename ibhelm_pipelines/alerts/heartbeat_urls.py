@@ -19,6 +19,7 @@ SCHEDULES = (
     *("quick_scan", "deep_scan", "teamwork_quick_sync", "teamwork_full_sync"),
     *("missive_quick_sync", "missive_full_sync", "register_update", "register_rebuild"),
     *("search_update", "search_rebuild", "embeddings_update", "daily_retention"),
+    *("daily_backup", "weekly_restore_drill", "mirror_check", "daily_manifests"),
 )
 """The schedules that there are (sensors/schedules.py)."""
 

@@ -7,6 +7,7 @@ Embedded are those whose address is neither in the environment nor in `.env`: wh
 from __future__ import annotations
 
 import shlex
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.settings import load_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from ibhelm_pipelines.settings import Settings
@@ -97,6 +98,29 @@ class Storage:
             self._open_roles(self.postgres)
         self._check_foreign(settings)
         return settings
+
+    @contextmanager
+    def bare(self, say: Callable[[str], None]) -> Iterator[Settings]:
+        """Have what is embedded run for the length of the block, with nothing done to what it holds: for a restore.
+
+        Args:
+            say: told of each step.
+
+        Raises:
+            ConfigurationError, DatabaseUnavailableError, ObjectStoreUnavailableError: what stops it.
+        """
+        prepare_state_folder(self.configured.state_dir)
+        idle = [server for server in (self.postgres, self.s3) if server is not None and not server.running()]
+        try:
+            for server in idle:
+                say(f"Starting the embedded {'Postgres' if server is self.postgres else 'S3 server'} ...")
+                server.start()
+            if idle:
+                self.write_addresses(web_port=choose_web_port(self.configured))
+            yield load_settings()
+        finally:
+            for server in reversed(idle):
+                server.stop()
 
     def stop(self) -> None:
         """Stop what is embedded and runs; the database last."""

@@ -101,6 +101,17 @@ def bring_in_line(connection: Connection, store: ObjectStore, settings: Settings
     return backups
 
 
+def drilled_backups(settings: Settings) -> dict[str, str]:
+    """Return what the last drill of each backup found, by the key of the dump.
+
+    Raises:
+        ConfigurationError, DatabaseUnavailableError: the table cannot be asked.
+    """
+    url = settings.require_database_url()
+    with connect(url, application="backups", autocommit=True) as connection, translated_errors():
+        return dict(connection.execute(load_queries("backups")["newest_drills"]).fetchall())
+
+
 def delete_backup(connection: Connection, store: ObjectStore, key: str, *, now: dt.datetime) -> None:
     """Delete a backup: the manifest, which makes it one, first. A kill in between leaves a dump that is known as none.
 

@@ -121,3 +121,6 @@ select key, size_bytes from ops.stored_objects where size_bytes <= %(most_bytes)
 
 -- name: still_stored
 select key from ops.stored_objects where key = any(%(keys)s::text[])
+
+-- name: sessions
+select coalesce(nullif(application_name, ''), usename) from pg_stat_activity where datname = %(name)s and pid <> pg_backend_pid() and backend_type = 'client backend'

@@ -302,3 +302,87 @@ select count(*) over (), kind, item_id, error, failed_at
 from ops.failed_documents
 order by failed_at, kind, item_id
 limit 100;
+
+-- name: backup_too_old
+-- What is dated in the future was made by a clock that was wrong; it must not keep this quiet. A fresh installation has a day.
+select count(*) over (), coalesce(to_char(newest at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI'), 'never') as newest
+from (select max(started_at) as newest from ops.backups
+      where database = 'ibhelm' and state = 'ok' and gone_at is null and started_at < now() + interval '2 hours') as b
+where coalesce(newest, (select min(applied_at) from ops.migrations)) < now() - interval '26 hours';
+
+-- name: backup_failed
+select count(*) over (), database, to_char(started_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI') as started, error
+from (select distinct on (database) database, state, started_at, error from ops.backups order by database, started_at desc, id desc) as newest
+where state = 'failed'
+order by database <> 'ibhelm', database;
+
+-- name: restore_drill_failed
+select count(*) over (), to_char(started_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI') as started, array_to_string(problems, ' ') as problems, backup_key
+from (select * from ops.restore_drills where state <> 'running' order by started_at desc, id desc limit 1) as newest
+where state = 'failed';
+
+-- name: restore_drill_too_old
+-- Counted from the first backup on: before it there is nothing to try.
+select count(*) over (), coalesce(to_char(last_time at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI'), 'the first backup') as last_time
+from (select max(started_at) as last_time from ops.restore_drills where state in ('ok', 'hash_only') and started_at < now() + interval '2 hours') as d
+where coalesce(last_time, (select min(started_at) from ops.backups where state = 'ok')) < now() - interval '8 days';
+
+-- name: restore_drill_without_key
+select count(*) over (), to_char(started_at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI') as started, backup_key
+from (select * from ops.restore_drills where state <> 'running' order by started_at desc, id desc limit 1) as newest
+where state = 'hash_only';
+
+-- name: object_problems
+-- What is being healed at this moment is no trouble yet.
+select count(*) over (), paths, why_not as why, kind, key, found_at as since
+from ops.open_object_problems
+where kind = any(string_to_array(%(kinds)s, ' '))
+order by object_kind, found_at
+limit 100;
+
+-- name: verification_refused
+select 1 as count, refused, finished_at as since
+from ops.verifications
+where id = (select max(id) from ops.verifications where finished_at is not null) and refused is not null;
+
+-- name: verification_behind
+-- Three days of grace: one that was missed, and the one that makes up for it.
+with late as (
+    select count(*) as objects from ops.stored_objects where coalesce(verified_at, stored_at) < now() - interval '33 days'
+), newest as (
+    select max(finished_at) as at, (select min(stored_at) from ops.stored_objects) as since, (select count(*) from ops.stored_objects) as objects
+    from ops.verifications where refused is null
+), reasons (count, why) as (
+    select objects, 'the last reading of the oldest is more than 33 days ago' from late where objects > 0
+    union all
+    select objects, coalesce('the bucket was last looked at ' || to_char(at, 'YYYY-MM-DD HH24:MI'), 'the bucket was never looked at')
+    from newest where objects > 0 and coalesce(at, since) < now() - interval '2 days'
+)
+select count, why from reasons order by count desc;
+
+-- name: manifests_behind
+-- A fresh installation has a day; what is dated in the future was written by a clock that was wrong. One that neither ended nor said why for two hours was
+-- killed.
+with newest as (
+    select max(started_at) filter (where finished_at is not null and error is null and started_at < now() + interval '2 hours') as at,
+           (select min(started_at) from ops.scans where state <> 'failed') as since
+    from ops.manifest_writes
+), last_try as (
+    select coalesce(error, case when finished_at is null and started_at < now() - interval '2 hours' then 'it was killed' end) as error
+    from ops.manifest_writes order by id desc limit 1
+)
+select 1 as count, coalesce(to_char(n.at at time zone 'Europe/Berlin', 'DD.MM.YYYY HH24:MI'), 'never') as newest, coalesce(': ' || l.error, '') as why
+from newest n left join last_try l on true
+where l.error is not null or coalesce(n.at, n.since) < now() - interval '26 hours';
+
+-- name: retention_refused
+select 1 as count, refused, finished_at as since
+from ops.purges
+where id = (select max(id) from ops.purges where finished_at is not null) and refused is not null;
+
+-- name: objects_not_deleted
+select count(*) over (), key, noted_at as since
+from ops.objects_to_delete
+where noted_at < now() - interval '2 days'
+order by noted_at
+limit 100;
