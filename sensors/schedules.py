@@ -90,13 +90,14 @@ def mirror_check(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.Sk
     """Every day at 05:20: every object in S3 is looked for, and a thirtieth of them read back."""
     return _in_flight(context, MIRROR_JOB, {}, "run") or dg.RunRequest()
 
+
 manifests_schedule = dg.ScheduleDefinition(
     name="daily_manifests",
     job_name=MANIFESTS_JOB,
     cron_schedule="5 5 * * *",
     execution_timezone=TIMEZONE,
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every day at 05:05: what was where and when is written into the bucket, for a restore without database.",
+    description="Every day at 05:05: what was where and when is written into the bucket, to restore from it alone.",
 )
 
 backup_schedule = dg.ScheduleDefinition(
