@@ -151,14 +151,11 @@ order by permanent desc, tried_at desc
 limit 100;
 
 -- name: forgetting_unfinished
-select count(*) over (), l.left_over, l.since
-from (
-    select 'what is stored of an address' as left_over, noted_at as since from ops.forgotten where completed_at is null
-    union all
-    select 'an object in S3', noted_at from ops.objects_to_delete
-) as l
-where l.since < now() - interval '1 hour'
-order by l.since
+-- With the objects, which are deleted before an address counts as forgotten.
+select count(*) over (), 'what is stored of an address' as left_over, noted_at as since
+from ops.forgotten
+where completed_at is null and noted_at < now() - interval '1 hour'
+order by noted_at
 limit 100;
 
 -- name: attachments_not_found
@@ -383,6 +380,6 @@ where id = (select max(id) from ops.purges where finished_at is not null) and re
 -- name: objects_not_deleted
 select count(*) over (), key, noted_at as since
 from ops.objects_to_delete
-where noted_at < now() - interval '2 days'
+where noted_at < now() - interval '26 hours'
 order by noted_at
 limit 100;

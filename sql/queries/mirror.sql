@@ -109,3 +109,6 @@ order by f.id limit 8
 -- name: make_thumbnail_again
 with gone as (delete from ops.step_results where content_hash = %(hash)s and step = 'thumbnail')
 delete from ops.stored_objects where key = %(key)s
+
+-- name: open_problems
+select kind, paths, why_not from ops.open_object_problems order by found_at, id

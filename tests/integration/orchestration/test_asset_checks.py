@@ -12,10 +12,12 @@ from nas_tree import Nas
 from assets.checks import CHECKS
 from assets.content import extracted_text, thumbnails
 from assets.embeddings import embeddings
+from assets.mirror import mirror_verification
 from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.nas import NAS_SHARE, nas_files
 from assets.objects import stored_originals
 from assets.register import activity, item_links, people, projects
+from assets.retention import retention
 from assets.search import search_documents
 from assets.teamwork import TEAMWORK, teamwork_directory, teamwork_tasks
 from ibhelm_pipelines.db.checks import QUESTIONS, ask
@@ -31,6 +33,7 @@ ALL = [
     *(MISSIVE, missive_directory, missive_months, email_attachments),
     *(projects, item_links, people, activity),
     *(search_documents, embeddings),
+    *(mirror_verification, retention),
 ]
 CURSOR = "insert into ops.sync_cursors (source, resource, synced_at, full_synced_at, refused_deletions) values"
 CONVERSATION = (
@@ -224,6 +227,57 @@ TROUBLES = [
         " select id, 'x', repeat('a', 64), 1, now() - interval '61 minutes' from a",
         "1 attachments were put on the NAS more than an hour ago, and no scan has found them, such as Plan.pdf.",
         "`ibhelm scan`",
+    ),
+    Trouble(
+        "objects_missing",
+        "insert into ops.object_problems (key, content_hash, object_kind, kind, found_at, how)"
+        " select 'originals/' || content_hash, content_hash, 'original', 'missing', now(), 'no file on the NAS holds them'"
+        " from files where name = 'brief 7.txt'",
+        "1 objects in S3 are missing or cut off and could not be put back, such as of projekte/A/brief 7.txt: no file",
+        "`ibhelm verify`",
+    ),
+    Trouble(
+        "objects_rotten",
+        "insert into ops.object_problems (key, content_hash, object_kind, kind, found_at, how)"
+        " select 'originals/' || content_hash, content_hash, 'original', 'rotten', now(), 'no file on the NAS holds them'"
+        " from files where name = 'brief 7.txt'",
+        "1 objects in S3 hold wrong bytes and could not be put right, such as of projekte/A/brief 7.txt: no file on",
+        "`ibhelm verify`",
+    ),
+    Trouble(
+        "verification_refused",
+        "insert into ops.verifications (started_at, finished_at, everything, rebuild, refused)"
+        " values (now(), '2026-03-01 05:20+00', false, false, '9 objects are missing at once.')",
+        "The verification of 2026-03-01 05:20:00+00:00 concluded nothing: 9 objects are missing at once.",
+        "`ibhelm verify --rebuild BUCKET`",
+    ),
+    Trouble(
+        "verification_behind",
+        "with looked as (insert into ops.verifications (started_at, finished_at, everything, rebuild)"
+        " values (now(), now(), false, false)) update ops.stored_objects set stored_at = now() - interval '34 days'"
+        " where content_hash in (select content_hash from files where name like 'brief 1_.txt')",
+        "10 objects in S3 were not verified in time: the last reading of the oldest is more than 33 days ago.",
+        "`mirror_verification`",
+    ),
+    Trouble(
+        "verification_behind",
+        "update ops.stored_objects set stored_at = now() - interval '49 hours'",
+        "22 objects in S3 were not verified in time: the bucket was never looked at.",
+        "`ibhelm verify`",
+    ),
+    Trouble(
+        "retention_refused",
+        "insert into ops.purges (started_at, finished_at, retention_days, confirmed, refused)"
+        " values (now(), '2026-03-01 04:30+00', 3650, false, '600 of 900 files are past their retention at once.')",
+        "The retention of 2026-03-01 04:30:00+00:00 purged nothing: 600 of 900 files are past",
+        "`ibhelm retention --confirm`",
+    ),
+    Trouble(
+        "objects_not_deleted",
+        "insert into ops.objects_to_delete (key, content_hash, noted_at)"
+        " values ('originals/x', 'x', now() - interval '3 days')",
+        "1 objects in S3 should be deleted since",
+        "`retention`",
     ),
     Trouble(
         "unreadable_paths",
