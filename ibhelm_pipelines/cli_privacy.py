@@ -10,12 +10,15 @@ from rich.table import Table
 from rich.text import Text
 
 from ibhelm_pipelines.errors import ConfigurationError
-from ibhelm_pipelines.privacy.forget import Report, forget, plan
+from ibhelm_pipelines.privacy.forget import forget, plan
+from ibhelm_pipelines.privacy.forget import take_back as taken_back
 from ibhelm_pipelines.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ibhelm_pipelines.privacy.outside import Backups
+    from ibhelm_pipelines.privacy.planning import Report
     from ibhelm_pipelines.settings import Settings
 
 LINES = 30
@@ -31,6 +34,7 @@ _KINDS = {
     "recipient_entries": "Entries as recipient of others' mails",
     "mentions": "Other records of Missive that name this person",
     "webhook_posts": "Webhook posts that name this person",
+    "accesses": "Entries of the access log that name this person as who read something",
     "inbox_files": "Files that we put onto the NAS for these mails",
     "contents": "Contents that nothing else carries",
     "texts": "... with their extracted text",
@@ -40,6 +44,7 @@ _STAYS = {
     "files": "files on the NAS hold what was sent with these mails",
     "mails_that_may_quote": "mails of others in the same conversations, whose text may quote or name this person",
     "people_in_teamwork": "people in Teamwork with this address: delete them there",
+    "saved_searches": "saved searches of the search page hold this address: delete them there",
 }
 
 
@@ -48,7 +53,10 @@ _STAYS = {
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed and what would stay.")
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 @click.option("--even-if-unknown", is_flag=True, help="Also keep away an address of which nothing is stored yet.")
-def forget_command(addresses: tuple[str, ...], dry_run: bool, yes: bool, even_if_unknown: bool) -> None:
+@click.option("--take-back", is_flag=True, help="Remove nothing; no longer keep the address away: it was a mistake.")
+def forget_command(
+    *, addresses: tuple[str, ...], dry_run: bool, yes: bool, even_if_unknown: bool, take_back: bool
+) -> None:
     """Remove what came from a person by mail, and keep it away. See docs/privacy.md before.
 
     \b
@@ -57,6 +65,9 @@ def forget_command(addresses: tuple[str, ...], dry_run: bool, yes: bool, even_if
       1    nothing, or not all, was removed; the message says why, and running it again goes on
     """
     settings, console = load_settings(), Console()
+    if take_back:
+        _take_back(settings, console, addresses)
+        return
     planned = plan(settings, addresses)
     _require_known(planned, len(addresses), even_if_unknown=even_if_unknown)
     if planned.noted:
@@ -67,6 +78,15 @@ def forget_command(addresses: tuple[str, ...], dry_run: bool, yes: bool, even_if
     if not yes:
         click.confirm("Remove this for good, and keep it away?", abort=True)
     _show(console, _forget(settings, addresses), title="Removed")
+
+
+def _take_back(settings: Settings, console: Console, addresses: Sequence[str]) -> None:
+    taken = taken_back(settings, addresses)
+    console.print(
+        f"{taken} of {len(addresses)} addresses were noted, and are no longer kept away. `ibhelm sync missive --full`"
+        " reads again what Missive still has of them; what was removed elsewhere stays removed.",
+        highlight=False,
+    )
 
 
 def _forget(settings: Settings, addresses: Sequence[str]) -> Report:
@@ -102,7 +122,19 @@ def _show(console: Console, report: Report, *, title: str) -> None:
         console.print(Text(f"  {path} ({reason})"), soft_wrap=True)
     if len(report.files) > LINES:
         console.print(f"  and {len(report.files) - LINES:,} more", highlight=False)
+    _show_backups(console, report.backups)
     for folder in report.folders:
         console.print(
             Text(f"Stays: the folder {folder}, because something else is in it; its name may name the person.")
         )
+
+
+def _show_backups(console: Console, backups: Backups) -> None:
+    """Say until when backups hold the person: nobody can take anything out of them."""
+    if backups.count:
+        until = "" if backups.until is None else f"; by the rules the last of them expires on {backups.until:%d.%m.%Y}"
+        console.print(
+            f"Stays: {backups.count:,} backups of the databases that were made before{until}.", highlight=False
+        )
+    for key in backups.for_ever:
+        console.print(Text(f"Stays: {key}, until somebody deletes it: it is damaged, so no rule does."))

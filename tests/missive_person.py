@@ -22,6 +22,7 @@ from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.forgotten import Forgotten, keep_forgotten_messages
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.objects.store import ObjectStore
+from ibhelm_pipelines.privacy.kept_list import KEY
 from ibhelm_pipelines.vendors.missive import resources
 from ibhelm_pipelines.vendors.missive.records import attachments_of_comment, attachments_of_email
 from ibhelm_pipelines.vendors.missive.tables import TABLES
@@ -289,8 +290,9 @@ class Office:
         }
 
     def objects(self) -> set[str]:
+        """Originals and previews; not the list of whom to keep away."""
         with ObjectStore(self.settings) as store:
-            return set(store.list_keys())
+            return set(store.list_keys()) - {KEY}
 
     def disk(self) -> dict[Path, tuple[bytes, int]]:
         return {

@@ -108,15 +108,15 @@ def _read_posts(connection: Connection, who: Forgotten, addresses: Sequence[str]
 
 
 def _stream(connection: Connection, statement: str, addresses: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-    patterns = [f"%{_escaped(max(_PLAIN.findall(each), key=len, default=''))}%" for each in addresses]
+    patterns = [pattern(max(_PLAIN.findall(each), key=len, default="")) for each in addresses]
     with connection.transaction(), connection.cursor(name="bodies") as cursor:
         cursor.itersize = ROWS_AT_ONCE
         yield from cursor.execute(load_queries("privacy")[statement], {"patterns": patterns})
 
 
-def _escaped(text: str) -> str:
-    """Return a text for LIKE."""
-    return re.sub(r"([\\%_])", r"\\\1", text)
+def pattern(text: str) -> str:
+    """Return what LIKE takes for whatever holds a text."""
+    return "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
 
 
 def _texts(value: Any) -> Iterator[str]:

@@ -41,7 +41,7 @@ NEUTRAL = "vergessen"
 
 KINDS = (
     "people", "mails", "comments", "attachments", "contacts", "colleagues", "recipient_entries", "mentions",
-    "webhook_posts",
+    "webhook_posts", "accesses",
     "inbox_files", "contents", "texts", "objects", "object_bytes",
 )  # fmt: skip
 """What is counted, in the order in which it is shown."""
@@ -190,6 +190,11 @@ class Removal:
         with self._writing():
             self.count(webhook_posts=self._do("delete_webhook_posts", ids=list(numbers)).rowcount)
 
+    def remove_accesses(self, addresses: Sequence[str]) -> None:
+        """Take the person out of the log of who read what."""
+        with self._connection.transaction():
+            self.count(accesses=self._do("forget_accesses_of", addresses=list(addresses)).rowcount)
+
     @contextmanager
     def _alone_with(self, unit: Unit) -> Iterator[None]:
         """Keep away whoever puts attachments onto the NAS, and scans of the folders of the files: one that began before
@@ -233,12 +238,16 @@ class Removal:
         permit_rewriting(self._connection)
         for each in (each for each in placed if each.raw_path):
             if each.goes:
+                self._do("note_paths", raw_paths=[each.raw_path])
                 files = [number for (number,) in self._do("files_at", raw_path=each.raw_path)]
                 self._do("release_files", files=files)
                 self._do("delete_file_rows", files=files)
                 self._do("delete_traces_of_path", raw_paths=[each.raw_path, split(each.raw_path)[0]])
             neutral = split(split(each.raw_path)[0])[0] + b"/" + NEUTRAL.encode()
-            self._do("rename_history", raw_path=each.raw_path, neutral_raw=neutral, neutral=display(neutral))
+            if self._do(
+                "rename_history", raw_path=each.raw_path, neutral_raw=neutral, neutral=display(neutral)
+            ).rowcount:
+                self._do("note_paths", raw_paths=[each.raw_path])
 
     def _remove_rows(self, unit: Unit) -> int:
         attachments = self._do("attachments_of", **unit.values).fetchall()

@@ -245,6 +245,25 @@ from public.files f
 where f.id = v.file_id and f.id in (select d.file_id from doomed_attachments d where d.raw_inbox_path = %(raw_path)s)
   and v.raw_path = %(raw_path)s and v.valid_to is not null and (f.raw_path <> %(raw_path)s or f.deleted_at is not null)
 
+-- name: note_paths
+insert into ops.paths_to_forget (raw_path) select unnest(%(raw_paths)s::bytea[]) on conflict do nothing
+
+-- name: noted_paths
+select raw_path from ops.paths_to_forget order by raw_path
+
+-- name: paths_are_gone
+delete from ops.paths_to_forget where raw_path = any(%(raw_paths)s::bytea[])
+
+-- name: count_accesses
+select count(*) from ops.access_log where lower(who) = any(%(addresses)s::text[]) or lower(split_part(who, ' (', 1)) = any(%(addresses)s::text[])
+
+-- name: forget_accesses_of
+-- What was read stays until its time is over; who it was goes.
+update ops.access_log set who = null where lower(who) = any(%(addresses)s::text[]) or lower(split_part(who, ' (', 1)) = any(%(addresses)s::text[])
+
+-- name: saved_searches
+select count(*) from search.saved_searches where lower(name || ' ' || query) like any(%(patterns)s::text[])
+
 -- name: begin_run
 insert into ops.forget_runs (requested_by, addresses, stays) values (%(requested_by)s, %(addresses)s, %(stays)s) returning id
 
