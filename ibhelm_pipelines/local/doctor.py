@@ -23,8 +23,9 @@ from ibhelm_pipelines.local.ports import HOST, is_free
 from ibhelm_pipelines.local.records import supervisor_process
 from ibhelm_pipelines.local.state import prepare_state_folder
 from ibhelm_pipelines.local.status import without_password
+from ibhelm_pipelines.local.surroundings import AT_POSTGRES, AT_S3, ELSEWHERE
 from ibhelm_pipelines.objects.store import ObjectStore
-from ibhelm_pipelines.settings import DOTENV, PREFIX, Settings, embedded_env_file
+from ibhelm_pipelines.settings import DOTENV, PREFIX, Settings, embedded_env_file, secrets_in_files
 from ibhelm_pipelines.share import Share
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ibhelm_pipelines.local.storage import Storage
+    from ibhelm_pipelines.local.surroundings import Looks
 
 OLDEST_PYTHON = (3, 11)
 GATEWAY_SECONDS = 25  # it gives up on S3 a little sooner
@@ -62,6 +64,7 @@ def list_settings(settings: Settings) -> list[SettingLine]:
     """Return every setting with its value (secrets masked), where the value comes from, and what it means."""
     sources = {
         "environment": {name.upper() for name in os.environ},
+        str(settings.secrets_dir): {f"{PREFIX}{name.upper()}" for name in secrets_in_files(settings)},
         str(DOTENV): {name.upper() for name in dotenv_values(DOTENV)},
         str(embedded_env_file()): {name.upper() for name in dotenv_values(embedded_env_file())},
     }
@@ -101,7 +104,7 @@ def examine(
     yield from _services(settings, storage)
     yield _found("Previews and downloads", _links, settings)
     yield _found("Search page", _search_page, settings)
-    for name, look in vendors.items():
+    for name, look in {**ELSEWHERE, **vendors}.items():
         yield _found(name, look, settings)
     yield _found("Alerts", _alerts, settings)
     yield _found("Heartbeats", _heartbeats, settings)
@@ -191,14 +194,22 @@ def _marker(settings: Settings) -> str:
 def _services(settings: Settings, storage: Storage) -> Iterator[Finding]:
     """Ask the services that should answer: those of others always, the embedded ones while the stack is up."""
     if storage.postgres is None or storage.postgres.running():
-        yield _found("Postgres", _database, settings)
+        yield from _and_around(_found("Postgres", _database, settings), AT_POSTGRES, settings)
         yield _found("Reader of the database", _reader, settings)
     else:
         yield Finding(subject="Postgres", fact="embedded, not running; `ibhelm up` starts it")
     if storage.s3 is None or storage.s3.running():
-        yield _found("S3", _object_store, settings)
+        yield from _and_around(_found("S3", _object_store, settings), AT_S3, settings)
     else:
         yield Finding(subject="S3", fact="embedded, not running; `ibhelm up` starts it")
+
+
+def _and_around(first: Finding, looks: Looks, settings: Settings) -> Iterator[Finding]:
+    """Go on looking where the first look found nothing wrong; a server that is away would be ten problems."""
+    yield first
+    if not first.problem:
+        for subject, look in looks.items():
+            yield _found(subject, look, settings)
 
 
 def _database(settings: Settings) -> str:
