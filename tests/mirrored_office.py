@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
+from click.testing import CliRunner, Result
 from nas_tree import Nas
 
+from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.content.steps import run_step
 from ibhelm_pipelines.nas.scan import scan
-from ibhelm_pipelines.objects.store import original_key, thumbnail_key
+from ibhelm_pipelines.objects.store import original_key
 from ibhelm_pipelines.settings import Settings
 
 
@@ -42,7 +44,7 @@ class Mirror:
         return original_key(digest(self.text(number)))
 
     def store(self) -> None:
-        scan(self.settings)
+        scan(other(self.settings, max_deletion_percent=100))
         run_step("store", self.settings)
 
     def objects(self) -> dict[str, bytes]:
@@ -89,4 +91,18 @@ class Mirror:
         assert wrong == []
 
 
-__all__ = ["Mirror", "digest", "original_key", "thumbnail_key"]
+def other(settings: Settings, **values: Any) -> Settings:
+    """The same settings but for these."""
+    return Settings.model_validate({**settings.model_dump(), **values})
+
+
+def call(settings: Settings, *arguments: str) -> Result:
+    """Run a command of `ibhelm`, with the defaults of all that is not said here."""
+    environment = {
+        "IBHELM_STATE_DIR": str(settings.state_dir),
+        "IBHELM_NAS_ROOT": str(settings.nas_root),
+        "IBHELM_DATABASE_URL": settings.require_database_url(),
+        "IBHELM_S3_ENDPOINT": settings.require_s3_endpoint(),
+        "IBHELM_S3_BUCKET": settings.s3_bucket,
+    }
+    return CliRunner().invoke(main, list(arguments), env=environment)

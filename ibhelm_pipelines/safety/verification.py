@@ -143,6 +143,7 @@ class _Run:
         """Write down that it began."""
         [(self._id,)] = self._fetch("begin_run", now=self._now, everything=everything, rebuild=self._rebuild)
         self._do("create_worklist")
+        self._do("create_treated")
 
     def find_missing(self) -> None:
         """Compare the listing with the rows, and heal what it says is missing or cut off."""
@@ -173,6 +174,7 @@ class _Run:
 
     def read_back(self, *, everything: bool) -> None:
         """Read the objects whose turn it is, and those in trouble since an earlier run."""
+        self._do("note_treated")
         self._do("empty_worklist")
         self._do("all_due" if everything else "due", **({} if everything else {"now": self._now}))
         self._do("open_due")

@@ -22,6 +22,13 @@ update ops.verifications set finished_at = %(now)s where id = %(id)s
 -- name: create_worklist
 create temp table if not exists worklist (position bigint generated always as identity, key text not null)
 
+-- name: create_treated
+-- What the listing led to is not looked at a second time in the same run.
+create temp table if not exists treated (key text primary key)
+
+-- name: note_treated
+insert into treated (key) select key from worklist
+
 -- name: empty_worklist
 truncate worklist restart identity
 
@@ -50,15 +57,18 @@ with objects as (
     cross join lateral (select case when a.known_good_at < %(now)s - interval '30 days' then 3 else 1 end as pace) as p
     where a.number <= p.pace * q.objects or a.bytes_before < p.pace * q.bytes
 )
-insert into worklist (key) select key from due order by number
+insert into worklist (key) select key from due where key not in (select key from treated) order by number
 
 -- name: all_due
-insert into worklist (key) select key from ops.stored_objects order by coalesce(verified_at, stored_at), key
+insert into worklist (key)
+select key from ops.stored_objects where key not in (select key from treated) order by coalesce(verified_at, stored_at), key
 
 -- name: open_due
 -- What could not be healed yet may be so today: the file is back. What is missing is found by the listing.
 insert into worklist (key)
-select key from ops.object_problems where healed_at is null and kind in ('rotten', 'unreadable') and key not in (select key from worklist) order by id
+select key from ops.object_problems where healed_at is null and kind in ('rotten', 'unreadable') 
+  and key not in (select key from worklist) and key not in (select key from treated)
+order by id
 
 -- name: count_worklist
 select count(*), coalesce(sum(o.size_bytes), 0)::bigint from worklist w join ops.stored_objects o using (key)

@@ -12,6 +12,7 @@ from nas_tree import Nas
 from assets.checks import CHECKS
 from assets.content import extracted_text, thumbnails
 from assets.embeddings import embeddings
+from assets.manifests import folder_manifests
 from assets.mirror import mirror_verification
 from assets.missive import MISSIVE, email_attachments, missive_directory, missive_months
 from assets.nas import NAS_SHARE, nas_files
@@ -33,7 +34,7 @@ ALL = [
     *(MISSIVE, missive_directory, missive_months, email_attachments),
     *(projects, item_links, people, activity),
     *(search_documents, embeddings),
-    *(mirror_verification, retention),
+    *(folder_manifests, mirror_verification, retention),
 ]
 CURSOR = "insert into ops.sync_cursors (source, resource, synced_at, full_synced_at, refused_deletions) values"
 CONVERSATION = (
@@ -229,9 +230,16 @@ TROUBLES = [
         "`ibhelm scan`",
     ),
     Trouble(
+        "manifests_behind",
+        "insert into ops.manifest_writes (started_at, finished_at, error)"
+        " values ('2026-03-01 07:00+00', '2026-03-01 07:01+00', null), (now(), now(), 'S3 is away.')",
+        "were last written 01.03.2026 08:00: S3 is away.",
+        "`write_manifests`",
+    ),
+    Trouble(
         "objects_missing",
         "insert into ops.object_problems (key, content_hash, object_kind, kind, found_at, how)"
-        " select 'originals/' || content_hash, content_hash, 'original', 'missing', now(), 'no file on the NAS holds them'"
+        " select 'originals/' || content_hash, content_hash, 'original', 'missing', now(), 'no file holds them'"
         " from files where name = 'brief 7.txt'",
         "1 objects in S3 are missing or cut off and could not be put back, such as of projekte/A/brief 7.txt: no file",
         "`ibhelm verify`",
@@ -239,9 +247,9 @@ TROUBLES = [
     Trouble(
         "objects_rotten",
         "insert into ops.object_problems (key, content_hash, object_kind, kind, found_at, how)"
-        " select 'originals/' || content_hash, content_hash, 'original', 'rotten', now(), 'no file on the NAS holds them'"
+        " select 'originals/' || content_hash, content_hash, 'original', 'rotten', now(), 'no file holds them'"
         " from files where name = 'brief 7.txt'",
-        "1 objects in S3 hold wrong bytes and could not be put right, such as of projekte/A/brief 7.txt: no file on",
+        "1 objects in S3 hold wrong bytes and could not be put right, such as of projekte/A/brief 7.txt: no file",
         "`ibhelm verify`",
     ),
     Trouble(
