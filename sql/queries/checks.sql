@@ -358,11 +358,11 @@ with late as (
 select count, why from reasons order by count desc;
 
 -- name: manifests_behind
--- A fresh installation has a day; what is dated in the future was written by a clock that was wrong. One that neither ended nor said why for two hours was
--- killed.
+-- A fresh installation has a day, and so has one that did not know them before; what is dated in the future was written by a clock that was wrong. One that
+-- neither ended nor said why for two hours was killed.
 with newest as (
     select max(started_at) filter (where finished_at is not null and error is null and started_at < now() + interval '2 hours') as at,
-           (select min(started_at) from ops.scans where state <> 'failed') as since
+           (select applied_at from ops.migrations where starts_with(name, '0024')) as since
     from ops.manifest_writes
 ), last_try as (
     select coalesce(error, case when finished_at is null and started_at < now() - interval '2 hours' then 'it was killed' end) as error

@@ -10,9 +10,11 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from restored_office import Stored, states, tree
 
+from ibhelm_pipelines.db.checks import MANIFEST_QUESTIONS, ask
 from ibhelm_pipelines.errors import BusyError, ObjectStoreUnavailableError, PermanentError
 from ibhelm_pipelines.safety.bucket_restore import restore_from_bucket
 from ibhelm_pipelines.safety.manifest_forgetting import forget_manifests
@@ -245,3 +247,28 @@ def test_a_failure_is_noted_for_the_check(stored: Stored) -> None:
     [(error, finished)] = stored.nas.rows("select error, finished_at from ops.manifest_writes")
     assert "does not answer" in error
     assert finished == DAY
+
+
+@pytest.mark.parametrize(
+    ("writes", "says"),
+    [
+        ("(now() - interval '25 hours', now(), null)", None),
+        ("(now(), null, null)", None),  # under way, and the first one
+        ("(now() - interval '25 hours', now(), null), (now() - interval '1 hour', null, null)", None),
+        ("(now() - interval '27 hours', now(), null)", "20"),
+        ("(now() - interval '1 hour', now(), null), (now() - interval '3 hours', null, null)", "it was killed"),
+        ("(now() + interval '3 days', now(), null), (now() - interval '27 hours', now(), null)", "20"),
+    ],
+)
+def test_the_check_says_when_the_bucket_alone_would_not_do(
+    settings: Settings, owner_database_url: str, writes: str, says: str | None
+) -> None:
+    [question] = MANIFEST_QUESTIONS
+    with psycopg.connect(owner_database_url) as connection:
+        connection.execute(f"insert into ops.manifest_writes (started_at, finished_at, error) values {writes}")  # type: ignore[arg-type]
+        answer = ask(connection, question)
+        assert (answer.passed, says is None or says in answer.problem) == (says is None, True)
+        connection.execute("delete from ops.manifest_writes")
+        assert ask(connection, question).passed
+        connection.execute("update ops.migrations set applied_at = now() - interval '27 hours'")
+        assert "never" in ask(connection, question).problem
