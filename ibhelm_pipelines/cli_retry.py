@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--family", "families", multiple=True, type=click.Choice(list(FAMILIES)), help="Of this family.")
 @click.option("--step", "steps", multiple=True, type=click.Choice(LIVE_ORDER), help="Of this step.")
 @click.option("--folder", "folders", multiple=True, help="In this project folder, or in those below it.")
+@click.option("--truncated", is_flag=True, help="Texts that end before their document, once a limit was raised.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be tried again.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of tables.")
 def retry_command(
@@ -44,10 +45,13 @@ def retry_command(
     steps: tuple[str, ...],
     folders: tuple[str, ...],
     *,
+    truncated: bool,
     dry_run: bool,
     as_json: bool,
 ) -> None:
-    """Try again what failed or had no tool, all that meets the filters; at least one is needed.
+    """Try again what failed or had no tool, or with --truncated was cut off: all that meets the filters.
+
+    At least one filter is needed.
 
     What failed for good stays so until the file or its tool changes, and this is how to say that something else has:
     memory, a program that was installed, a setting. What an older tool made well stays until something better is there.
@@ -59,14 +63,15 @@ def retry_command(
       3    something failed again, has no tool, or is waiting
       130  stopped by Ctrl-C; what was done stays, the next scan does the rest
     """
-    if not (reason or families or steps or folders):
-        raise click.UsageError("Name at least one of --reason, --family, --step and --folder.")
+    if not (reason or families or steps or folders or truncated):
+        raise click.UsageError("Name at least one of --reason, --family, --step, --folder and --truncated.")
     settings = load_settings()
     choice = Choice(
         steps=cast("tuple[Step, ...]", steps) or LIVE_ORDER,
         reason=reason,
         families=families or None,
         folders=_folders(settings, folders) or None,
+        truncated=truncated,
     )
     found = find(settings, choice)
     if dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 
 from PIL import Image
@@ -56,9 +57,18 @@ def self_drawing_form() -> bytes:
 
 
 def huge_png(side: int, mode: str) -> bytes:
-    out = io.BytesIO()
-    Image.new(mode, (side, side)).save(out, "PNG", compress_level=1)
-    return out.getvalue()
+    """A square picture without a mark on it, of kilobytes, however large; in the modes RGBA and 1."""
+    bits, colours = {"RGBA": (8, 6), "1": (1, 0)}[mode]
+    row = 1 + (side * bits * (4 if mode == "RGBA" else 1) + 7) // 8
+    packer = zlib.compressobj(1, wbits=-15)
+    blocks = packer.compress(bytes(1 << 20)) + packer.flush(zlib.Z_FULL_FLUSH)
+    data = b"\x78\x01" + blocks * (row * side // (1 << 20) + 1) + b"\x03\0"
+    head = struct.pack(">IIBBBBB", side, side, bits, colours, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + _chunk(b"IHDR", head) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
 def lying_jpeg() -> bytes:

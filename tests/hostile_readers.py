@@ -13,10 +13,11 @@ import stat
 import struct
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ibhelm_pipelines.content.jail import Order
+from ibhelm_pipelines.content.jail import Order, perform
 from ibhelm_pipelines.content.limits import Limits
 from ibhelm_pipelines.content.outcome import Outcome
 from ibhelm_pipelines.content.sandbox import Job
@@ -50,6 +51,15 @@ def misbehave(order: Order, file: BinaryIO) -> Outcome:
     name, _, argument = order.reader.partition(":")
     OPEN.update(file=file, limits=order.limits)
     return Outcome(state="ok", text=str(globals()[f"do_{name}"](argument)))
+
+
+def misbehave_as_the_file_says(order: Order, file: BinaryIO) -> Outcome:
+    """As a reader whom its file took over: some texts say what to do, all other files are read as ever."""
+    command = file.read(200).decode("latin-1")
+    file.seek(0)
+    if order.reader != "text:text" or not command.startswith("misbehave "):
+        return perform(order, file)
+    return misbehave(replace(order, reader=command.split()[1]), file)
 
 
 OPEN: dict[str, Any] = {}

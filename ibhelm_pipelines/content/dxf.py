@@ -83,7 +83,7 @@ def text(file: BinaryIO, limits: Limits) -> Outcome:
     if not whole.strip():
         if words.broken:
             raise SuspectFileError(DAMAGED)
-        return empty(NO_TEXT, facts)
+        return empty(NO_TEXT, facts, stopped=words.stopped)
     reason = TEXT_INCOMPLETE if words.broken else None
     truncated = words.stopped or words.broken or len(whole) > limits.text_chars
     return Outcome(state="ok", reason=reason, text=whole[: limits.text_chars], truncated=truncated, facts=facts)

@@ -31,7 +31,7 @@ def thumbnail(file: BinaryIO, limits: Limits) -> Outcome:
     bill = _read(file, limits, PREVIEW_CHARS)
     facts, rows = bill.facts(), bill.rows(MAX_LINES)
     if not rows:
-        return empty(NO_ITEMS, facts)
+        return empty(NO_ITEMS, facts, stopped=bill.stopped)
     return Outcome(state="ok", preview=draw_table(rows, title=facts.title), facts=facts)
 
 
@@ -40,7 +40,7 @@ def text(file: BinaryIO, limits: Limits) -> Outcome:
     bill = _read(file, limits, limits.text_chars)
     facts = bill.facts()
     if not bill.entries:
-        return empty(NO_ITEMS, facts)
+        return empty(NO_ITEMS, facts, stopped=bill.stopped)
     whole = bill.text()
     truncated = bill.stopped or len(whole) > limits.text_chars
     return Outcome(state="ok", text=whole[: limits.text_chars], truncated=truncated, facts=facts)

@@ -34,7 +34,7 @@ def html_thumbnail(file: BinaryIO, limits: Limits) -> Outcome:
     """Draw the title and the beginning of the visible text."""
     page = _parse_html(file, limits, max_chars=PREVIEW_BYTES)
     if not page.text.strip():
-        return empty(NO_HTML_TEXT, page.facts)
+        return empty(NO_HTML_TEXT, page.facts, stopped=page.truncated)
     return Outcome(state="ok", preview=draw_text(page.text, title=page.facts.title), facts=page.facts)
 
 
@@ -42,7 +42,7 @@ def html_text(file: BinaryIO, limits: Limits) -> Outcome:
     """Read the visible text."""
     page = _parse_html(file, limits, max_chars=limits.text_chars)
     if not page.text.strip():
-        return empty(NO_HTML_TEXT, page.facts)
+        return empty(NO_HTML_TEXT, page.facts, stopped=page.truncated)
     text = page.text[: limits.text_chars]
     return Outcome(state="ok", text=text, truncated=page.truncated, facts=page.facts)
 
@@ -61,7 +61,7 @@ def xml_text(file: BinaryIO, limits: Limits) -> Outcome:
     if not text and broken:
         raise SuspectFileError(MALFORMED)
     if not text:
-        return empty(NO_XML_TEXT)
+        return empty(NO_XML_TEXT, stopped=parser.stopped)
     reason = f"{MALFORMED}: the text ends where it breaks" if broken else None
     truncated = broken or parser.stopped or len(text) > limits.text_chars
     return Outcome(state="ok", reason=reason, text=text[: limits.text_chars], truncated=truncated)

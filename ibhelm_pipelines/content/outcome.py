@@ -15,6 +15,7 @@ from ibhelm_pipelines.errors import ContentChangedError, FileUnreadableError
 Step = Literal["store", "thumbnail", "text"]
 State = Literal["ok", "empty", "unsupported", "failed"]
 
+SO_FAR = ", as far as it was read"
 EMPTY_FILE = "The file has no bytes"
 
 
@@ -70,9 +71,16 @@ class Outcome:
     facts: Facts = field(default_factory=Facts)
 
 
-def empty(reason: str, facts: Facts | None = None) -> Outcome:
-    """There was nothing to find."""
-    return Outcome(state="empty", reason=reason, facts=facts or Facts())
+def empty(reason: str, facts: Facts | None = None, *, stopped: bool = False) -> Outcome:
+    """There was nothing to find.
+
+    Args:
+        reason: what there is not.
+        facts: of the content.
+        stopped: reading ended before the content did, so that this is no claim about all of it.
+    """
+    said = reason + SO_FAR if stopped else reason
+    return Outcome(state="empty", reason=said, truncated=stopped, facts=facts or Facts())
 
 
 def unsupported(reason: str, facts: Facts | None = None) -> Outcome:

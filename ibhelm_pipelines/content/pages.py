@@ -21,7 +21,7 @@ _CELLS = re.compile(r" ?\t[\t ]*")
 _LINES = re.compile(r"[ \t]*\n\s*")
 
 
-TOO_MUCH = "The document unpacks to more than one file may cost"
+TOO_MUCH = "The document takes more time or room than one file may cost"
 
 
 class Enough(SuspectFileError):  # noqa: N818 - it ends a loop; an error only where nothing was read before
@@ -104,7 +104,7 @@ class Pages:
         """
         text = self.text()
         if not text.strip():
-            return empty(nothing, facts)
+            return empty(nothing, facts, stopped=self.truncated)
         truncated = self.truncated or len(text) > self._max_chars
         text = text[: self._max_chars]
         pages = text.count("\f") + 1 if counts_pages else None

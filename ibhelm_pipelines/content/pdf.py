@@ -14,7 +14,7 @@ import pymupdf
 from PIL import Image
 
 from ibhelm_pipelines.content.limits import PREVIEW_PIXELS, Limits, encode_preview, is_memory_shortage
-from ibhelm_pipelines.content.outcome import Outcome, empty, unsupported
+from ibhelm_pipelines.content.outcome import SO_FAR, Outcome, empty, unsupported
 from ibhelm_pipelines.content.pdf_extras import attachments_of, facts_of, has_xfa, notes_on
 from ibhelm_pipelines.content.pdf_repair import BROKEN, TRIED_PAGES, find_pages, were_found
 from ibhelm_pipelines.errors import SuspectFileError
@@ -232,7 +232,8 @@ def _text_outcome(document: Any, pages: list[str], unread: int, pictured: list[i
         reasons.append(XFA)
     found = bool(whole.strip())
     if not found:
-        reasons = [NO_TEXT_IN_SCAN if pictured else NO_TEXT, *reasons]
+        nothing = NO_TEXT_IN_SCAN if pictured else NO_TEXT
+        reasons = [nothing if len(pages) == document.page_count else nothing + SO_FAR, *reasons]
     return Outcome(
         state="ok" if found else "empty",
         reason="; ".join(reasons) or None,

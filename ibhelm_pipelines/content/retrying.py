@@ -1,8 +1,10 @@
-"""Tries again what tools gave up: failures that are final, failures that wait for their time, kinds without a tool.
+"""Tries again what tools gave up: failures that are final, failures that wait for their time, kinds without a tool; and
+texts that end before their document does, once a limit was raised.
 
 Nobody but a person does that: a file that broke a reader breaks it again until the file or the reader changes.
-Invariant: only a result without a product is forgotten, shortly before its content is tried again. What a good result
-of an older tool made stays; what a killed run had forgotten is missing, and the next scan does it.
+Invariant: results are forgotten shortly before their contents are tried again, and never what they made: the part of a
+text stays until there is a better one, as does what a good result of an older tool made. What a killed run had
+forgotten is missing, and the next scan does it.
 """
 
 from __future__ import annotations
@@ -38,12 +40,14 @@ class Choice:
         reason: a part of the reason, in small or large letters.
         families: as in `FAMILIES`.
         folders: project folders, of which one has a live file with the content.
+        truncated: those whose text ends before the document does, instead of those that gave nothing.
     """
 
     steps: Sequence[Step] = LIVE_ORDER
     reason: str | None = None
     families: Sequence[str] | None = None
     folders: Sequence[str] | None = None
+    truncated: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +86,7 @@ def find(settings: Settings, choice: Choice) -> list[Found]:
     steps, families, wanted = (list(column) for column in zip(*rows, strict=True)) if rows else ([], [], [])
     folders = list(choice.folders) if choice.folders is not None else None
     values: dict[str, Any] = {"steps": steps, "families": families, "versions": wanted, "unopened": UNOPENED}
-    values |= {"reason": choice.reason, "folders": folders}
+    values |= {"reason": choice.reason, "folders": folders, "truncated": choice.truncated}
     with open_session(settings) as connection, translated_errors():
         found = connection.execute(load_queries("content")["find_retryable"], values).fetchall()
     return [Found(step=s, family=f, state=state, reason=r, content_hash=h) for s, f, state, r, h in found]

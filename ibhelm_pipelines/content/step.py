@@ -97,7 +97,7 @@ def text(file: BinaryIO, limits: Limits) -> Outcome:
     whole = storable("\n".join((*part.header.lines(), *part.products)))
     facts = part.header.facts()
     if not whole:
-        return empty(NO_NAMES, facts)
+        return empty(NO_NAMES, facts, stopped=part.stopped)
     cut_off = not (part.ended or part.stopped)
     truncated = cut_off or part.stopped or len(whole) > limits.text_chars
     reason = CUT_OFF if cut_off else None

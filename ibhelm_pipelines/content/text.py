@@ -49,7 +49,7 @@ def thumbnail_csv(file: BinaryIO, limits: Limits) -> Outcome:
 def text(file: BinaryIO, limits: Limits) -> Outcome:
     """Read the text."""
     whole, truncated = read_text(file, limits.text_chars)
-    return Outcome(state="ok", text=whole, truncated=truncated) if whole.strip() else empty(BLANK)
+    return Outcome(state="ok", text=whole, truncated=truncated) if whole.strip() else empty(BLANK, stopped=truncated)
 
 
 def read_text(file: BinaryIO, max_chars: int) -> tuple[str, bool]:

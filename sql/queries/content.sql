@@ -165,15 +165,16 @@ order by p.family
 on conflict (step, family) do update set tool_version = excluded.tool_version, since = now()
 
 -- name: find_retryable
--- What the present tools gave up, of contents that still have a file.
+-- What the present tools gave up, or cut off, of contents that still have a file.
 with tool as materialized (
     select * from unnest(%(steps)s::text[], %(families)s::text[], %(versions)s::text[]) as t (step, family, version)
 )
-select r.step, tool.family, r.state, r.reason, r.content_hash
+select r.step, tool.family, r.state, coalesce(r.reason, 'The text ends before the document does'), r.content_hash
 from tool
 join ops.step_results r on r.step = tool.step and r.tool_version = tool.version
 join public.contents c on c.hash = r.content_hash and coalesce(c.family, %(unopened)s) = tool.family
-where r.state in ('failed', 'unsupported') and (%(reason)s::text is null or position(lower(%(reason)s) in lower(r.reason)) > 0)
+where case when %(truncated)s then r.truncated else r.state in ('failed', 'unsupported') end
+  and (%(reason)s::text is null or position(lower(%(reason)s) in lower(r.reason)) > 0)
   and exists (
     select from public.files f
     where f.content_hash = r.content_hash and f.deleted_at is null and (%(folders)s::text[] is null or f.folder = any(%(folders)s::text[]))
@@ -181,6 +182,7 @@ where r.state in ('failed', 'unsupported') and (%(reason)s::text is null or posi
 order by r.step, r.content_hash
 
 -- name: forget_results
--- Of the present tools and without a product only: a good result of an older tool stays, and with it what people see.
+-- Of the present tools, and without a whole product only: a good result of an older tool stays, and with it what people see.
 delete from ops.step_results
-where content_hash = any(%(hashes)s::text[]) and step = %(step)s and tool_version = any(%(versions)s::text[]) and state in ('failed', 'unsupported')
+where content_hash = any(%(hashes)s::text[]) and step = %(step)s and tool_version = any(%(versions)s::text[])
+  and (state in ('failed', 'unsupported') or truncated)

@@ -49,7 +49,7 @@ KNOWN_TO_CRASH = {
 LOCKED = ("protected by a password", "encrypted", "locked")
 
 
-PATIENCE = 180
+PATIENCE = 600
 """Seconds for one file and step: what takes a minute on a busy machine does not hang."""
 
 SAMPLE = 4

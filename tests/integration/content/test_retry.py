@@ -108,6 +108,26 @@ def test_a_good_result_of_an_older_tool_stays_whatever_comes_of_it(
     assert [row["state"] for row in states] == ["failed", "ok"]
 
 
+def test_texts_that_were_cut_off_are_read_again_once_the_limit_was_raised(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = office.add("lang.txt", b"Die Pumpe im Keller ist ausgefallen und muss ersetzt werden.")
+    short = office.add("kurz.txt", b"Die Pumpe")
+    run_step("text", office.settings.model_copy(update={"text_max_chars": 20}))
+    assert office.text(long) == "Die Pumpe im Keller "
+    before = office.result(short, "text")
+    monkeypatch.setattr(cli_retry, "load_settings", lambda: office.settings)
+    [shown] = json.loads(command("--truncated", "--dry-run", "--json").stdout)
+    assert (shown["contents"], shown["state"], shown["reason"]) == (1, "ok", "The text ends before the document does")
+
+    assert command("--truncated").exit_code == 0
+
+    assert office.text(long).endswith("ersetzt werden.")
+    assert not office.result(long, "text")["truncated"]
+    assert office.result(short, "text") == before
+    assert find(office.settings, Choice(truncated=True)) == []
+
+
 def test_without_the_share_nothing_is_forgotten(poisoned: tuple[Office, str, str]) -> None:
     office, note, _ = poisoned
     found = find(office.settings, Choice(families=["text"]))

@@ -25,12 +25,12 @@ LIMITS = Limits(seconds=30, memory_mb=1024, text_chars=1000)
 WHITE, BLACK, RED, BLUE = (255, 255, 255), (0, 0, 0), (255, 0, 0), (0, 0, 255)
 
 
-def run(reader: Callable[..., Outcome], data: bytes) -> Outcome:
+def run(reader: Callable[..., Outcome], data: bytes, limits: Limits = LIMITS) -> Outcome:
     with tempfile.TemporaryFile() as file:
         file.write(data)
         file.flush()
         file.seek(0)
-        return reader(file, LIMITS)
+        return reader(file, limits)
 
 
 def preview(outcome: Outcome) -> Image.Image:
@@ -233,6 +233,21 @@ def test_pages_whose_list_is_damaged_are_found_and_the_result_says_so(healthy: b
     assert (outcome.text or "").split() == ["Erdgeschoss", "Obergeschoss"]
     assert outcome.reason == pdf.PAGES_FOUND
     assert preview(run(pdf.thumbnail, damaged)).convert("L").getextrema()[0] < 128
+
+
+@pytest.mark.parametrize(
+    ("reader", "data"),
+    [
+        (markup.html_text, b"<html><body>" + b"<p>" * 100_000 + b"Text"),
+        (markup.xml_text, b"<a>" + b"<b/>" * 100_000 + b"Text</a>"),
+        (text.text, b" " * 2000 + b"Text"),
+    ],
+    ids=["html", "xml", "text"],
+)
+def test_nobody_says_of_what_was_read_in_part_that_it_has_no_text(reader: Callable[..., Outcome], data: bytes) -> None:
+    outcome = run(reader, data, Limits(seconds=0, memory_mb=1024, text_chars=100))
+    assert (outcome.state, outcome.truncated) == ("empty", True)
+    assert (outcome.reason or "").endswith(", as far as it was read")
 
 
 def test_a_page_that_was_taken_out_of_a_healthy_pdf_stays_out() -> None:
