@@ -80,7 +80,7 @@ class _Listing:
         self._note()
         if self._write:
             self._connection.execute(self._sql["drop_other_orphans"], {"now": self._now})
-        [(_, due, size)] = self._connection.execute(self._sql["count_orphans"], {"before": self._before}).fetchall()
+        [(due, size)] = self._connection.execute(self._sql["count_orphans"], {"before": self._before}).fetchall()
         return Orphans(seen=self._seen, due=due, due_bytes=size), self._listed
 
     def _note(self) -> None:

@@ -98,9 +98,9 @@ set size_bytes = excluded.size_bytes, modified_at = excluded.modified_at, seen_a
 delete from ops.orphan_objects where seen_at <> %(now)s
 
 -- name: count_orphans
-select count(*), count(*) filter (where noted_at <= %(before)s and modified_at <= %(before)s),
-       coalesce(sum(size_bytes) filter (where noted_at <= %(before)s and modified_at <= %(before)s), 0)::bigint
-from ops.orphan_objects
+-- Past their grace, and without a row also at this moment.
+select count(*), coalesce(sum(size_bytes), 0)::bigint from ops.orphan_objects n
+where noted_at <= %(before)s and modified_at <= %(before)s and not exists (select from ops.stored_objects o where o.key = n.key)
 
 -- name: next_orphans
 select key, size_bytes from ops.orphan_objects
