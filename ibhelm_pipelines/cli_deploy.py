@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ibhelm_pipelines.local.dagster_command import PROCESSES, become
+from ibhelm_pipelines.local.dagster_command import become
 from ibhelm_pipelines.local.health import check_health, process_of_this_container
 from ibhelm_pipelines.local.provision import provision
 from ibhelm_pipelines.local.secret_files import Server, init_secrets
@@ -43,8 +43,11 @@ def health_command(process: str | None) -> None:
     check_health(load_settings(), process or process_of_this_container())
 
 
-@click.command("dagster")
-@click.argument("process", type=click.Choice(PROCESSES))
-def dagster_command(process: str) -> None:
-    """Become one of Dagster's processes. The webserver asks nobody who they are: put a proxy with a login in front."""
-    become(load_settings(), process)
+@click.command("dagster", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.argument("words", nargs=-1, required=True, type=click.UNPROCESSED)
+def dagster_command(words: tuple[str, ...]) -> None:
+    """Become code-server, webserver or daemon, or a command of `dagster` itself, with its home and storage set up.
+
+    The webserver asks nobody who they are: put a proxy with a login in front.
+    """
+    become(load_settings(), words)

@@ -122,7 +122,7 @@ class Settings(BaseSettings):
     )
     dagster_yaml: Path | None = Field(
         None,
-        description="Another configuration of Dagster than the built-in one: another launcher of runs (deploy/dagster)",
+        description="YAML that is added to the built-in configuration of Dagster: a launcher of runs (deploy/dagster)",
     )
     code_server_host: str = Field(
         "127.0.0.1", description="Where `ibhelm dagster webserver` and `daemon` reach the code server"
