@@ -59,6 +59,7 @@ def _draw(file: BinaryIO, limits: Limits) -> Outcome | None:
     """Convert and draw; None where that does not work or takes too long."""
     started = time.monotonic()
     ezdwg = dxf.library("ezdwg", package="")
+    ezdwg.clear_decode_caches()  # by path, and every file here has that of a descriptor
     target = Path(limits.scratch) / CONVERTED_NAME
     try:
         with patience(limits.seconds * CONVERT_SHARE):
@@ -77,6 +78,7 @@ _NAMES = ("decode_layout_objects", "decode_layer_names", "decode_block_header_na
 def _words(path: str) -> tuple[list[str], bool, int]:
     """Return the lines of text, whether anything could be read at all, and how many layouts there are."""
     core = importlib.import_module("ezdwg._core")
+    core.clear_decode_cache()
     tell = dxf.library("dxf_text")
     found: dict[str, list[Any]] = {}
     for decoder in (*_DECODERS, *_NAMES):
