@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
 
 SERVERS_OWN_DATABASE = "postgres"
+TEMPLATE = "template1"
+EXTENSIONS = ("vector", "pg_trgm", "unaccent")
 SCRAM = "scram-sha-256"
 
 
@@ -52,6 +54,8 @@ def provision(settings: Settings) -> Iterator[str]:
     owner = _owner_url(settings)
     with connect(_on_server(owner), application="provision", autocommit=True) as connection:
         yield from _make_databases(connection, settings, owner)
+    if settings.drill_database_url is not None:
+        _prepare_drills(settings.drill_database_url.get_secret_value(), owner)
     for name in migrate(owner):
         yield f"Applied {name}."
     with connect(owner, application="provision", autocommit=True) as connection:
@@ -69,8 +73,8 @@ def _owner_url(settings: Settings) -> str:
     return settings.owner_database_url.get_secret_value()
 
 
-def _on_server(url: str) -> str:
-    return urlunsplit(urlsplit(url)._replace(path=f"/{SERVERS_OWN_DATABASE}"))
+def _on_server(url: str, database: str = SERVERS_OWN_DATABASE) -> str:
+    return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
 
 
 def _make_databases(connection: Connection, settings: Settings, owner: str) -> Iterator[str]:
@@ -87,6 +91,20 @@ def _make_databases(connection: Connection, settings: Settings, owner: str) -> I
             connection.execute(sql.SQL("create database {} owner {}").format(database, role))
             connection.execute(sql.SQL("revoke connect on database {} from public").format(database))
             yield f"The database {login.database} of {login.role} is made."
+
+
+def _prepare_drills(url: str, owner: str) -> None:
+    """Make the role that may make scratch databases and nothing else, and give those the extensions of ours.
+
+    An extension such as pgvector, which is not trusted, is a superuser's to install: here, in what databases are
+    copied from.
+    """
+    login = _login(url)
+    with connect(_on_server(owner, TEMPLATE), application="provision", autocommit=True) as connection:
+        _make_role(connection, login)
+        connection.execute(sql.SQL("alter role {} createdb").format(sql.Identifier(login.role)))
+        for extension in EXTENSIONS:
+            connection.execute(sql.SQL("create extension if not exists {}").format(sql.Identifier(extension)))
 
 
 def _make_role(connection: Connection, login: Login) -> None:
@@ -106,7 +124,12 @@ def _open_roles(connection: Connection, settings: Settings, owner: str) -> Itera
 
 
 def _logins(settings: Settings) -> list[Login]:
-    urls = (settings.database_url, settings.nocodb_database_url, settings.reader_database_url)
+    urls = (
+        settings.database_url,
+        settings.nocodb_database_url,
+        settings.reader_database_url,
+        settings.drill_database_url,
+    )
     return [_login(url.get_secret_value()) for url in urls if url is not None]
 
 

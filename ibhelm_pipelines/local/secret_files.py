@@ -26,8 +26,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENTROPY_BYTES = 24
+HASH_COST = 10
+"""Of the proxy's password, which has 192 random bits: each request to the Dagster UI is checked anew."""
+
 FOLDER_MODE = 0o700
 READABLE_BY_OTHERS = 0o077
+
+BACKUP_IDENTITY = "backup_identity"
+"""The secret key of encrypted backups (IBHELM_BACKUP_IDENTITY_FILE); empty until the admin puts one there."""
 
 S3_USER = "ibhelm"
 DAGSTER_USER = "admin"
@@ -87,6 +93,7 @@ def _files(folder: Path, server: Server) -> Mapping[str, Callable[[], str]]:
         "ibhelm_database_url": ("ibhelm_pipeline", None, DATABASE),
         "ibhelm_nocodb_database_url": ("ibhelm_nocodb", None, DATABASE),
         "ibhelm_reader_database_url": ("ibhelm_reader", None, DATABASE),
+        "ibhelm_drill_database_url": ("ibhelm_drill", None, "postgres"),
         "ibhelm_dagster_database_url": ("dagster", None, "dagster"),
         "ibhelm_nocodb_own_database_url": ("nocodb", None, "nocodb"),
     }
@@ -139,13 +146,13 @@ def _s3_identities(access_key: str, secret_key: str) -> str:
 
 def _account(user: str, password: str) -> str:
     """Return a line of Caddy's `basic_auth`: the password as a bcrypt hash."""
-    return f"{user} {bcrypt.hashpw(password.encode(), bcrypt.gensalt(12)).decode()}"
+    return f"{user} {bcrypt.hashpw(password.encode(), bcrypt.gensalt(HASH_COST)).decode()}"
 
 
 def _empty_files() -> list[str]:
     """Return the files of all other secrets that a setting knows: a deployment mounts them, empty means not set."""
     secret = [name for name, field in Settings.model_fields.items() if _is_secret(field.annotation)]
-    return [f"{PREFIX}{name}".lower() for name in secret]
+    return [*(f"{PREFIX}{name}".lower() for name in secret), BACKUP_IDENTITY]
 
 
 def _is_secret(annotation: object) -> bool:

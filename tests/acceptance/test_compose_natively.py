@@ -31,7 +31,8 @@ from ibhelm_pipelines.local.secret_files import Server, init_secrets
 
 LASTING = ["code", "watcher", "worker", "webhooks", "web", "webserver", "daemon"]
 HEALTHY_SECONDS = 150
-GRACE_SECONDS = 10
+GRACE_SECONDS = 10  # what Docker grants where nothing else is said
+POLL_SECONDS = 1.0
 PORTS = ("IBHELM_WEB_PORT", "IBHELM_WEBHOOKS_PORT", "IBHELM_DAGSTER_PORT", "IBHELM_CODE_SERVER_PORT")
 BUCKET = "production"
 
@@ -116,16 +117,21 @@ class Machine:
 
     def becomes_healthy(self, name: str) -> None:
         process = self.processes[name]
-        wait_until(lambda: process.poll() is not None or self.is_healthy(name), seconds=HEALTHY_SECONDS)
+        wait_until(
+            lambda: process.poll() is not None or self.is_healthy(name),
+            seconds=HEALTHY_SECONDS,
+            poll_seconds=POLL_SECONDS,
+        )
         assert self.is_healthy(name), f"{self.health(name).stderr}\n{tail(self.log(name))}"
 
     def is_healthy(self, name: str) -> bool:
         return self.processes[name].poll() is None and self.health(name).returncode == 0
 
-    def stop(self, name: str) -> int:
-        process = self.processes.pop(name)
-        process.send_signal(signal.SIGTERM)
-        return process.wait(GRACE_SECONDS)
+    def stop_all(self) -> dict[str, int]:
+        """Tell all of them at once, as `docker compose down` does; return their exit statuses."""
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        return {name: process.wait(GRACE_SECONDS) for name, process in self.processes.items()}
 
 
 def _without_rights() -> list[str]:
@@ -167,6 +173,7 @@ def _machine(folder: Path, s3: EmbeddedS3) -> Iterator[Machine]:
         server.stop()
 
 
+@pytest.mark.timeout(900)  # seven processes, two of Dagster's among them, on a machine that may be busy
 def test_the_services_of_ours_start_in_their_order_become_healthy_and_end_when_told(machine: Machine) -> None:
     assert set(LASTING) == set(services()) - JOBS - FOREIGN
     done = machine.run("provision")
@@ -179,10 +186,10 @@ def test_the_services_of_ours_start_in_their_order_become_healthy_and_end_when_t
         machine.becomes_healthy(name)
     _a_file_of_the_share_is_stored_and_seen(machine)
     _nothing_said_its_secrets(machine)
-    assert {name: machine.stop(name) for name in list(machine.processes) if name != "webserver"} == dict.fromkeys(
-        set(LASTING) - {"webserver"}, 0
-    )
-    _health_notices_who_is_gone(machine)
+    assert machine.stop_all() == dict.fromkeys(LASTING, 0)
+    assert {name: machine.health(name).returncode for name in LASTING if name != "daemon"} == dict.fromkeys(
+        set(LASTING) - {"daemon"}, 1
+    )  # the daemon's beats count for three minutes
     again = machine.run("provision")
     assert (again.returncode, "is made" in again.stdout) == (0, False), again.stderr
 
@@ -211,11 +218,3 @@ def _nothing_said_its_secrets(machine: Machine) -> None:
             continue
         for name in LASTING:
             assert value not in machine.log(name).read_text(errors="replace"), (file.name, name)
-
-
-def _health_notices_who_is_gone(machine: Machine) -> None:
-    gone = machine.processes.pop("webserver")
-    gone.kill()
-    gone.wait()
-    said = machine.health("webserver")
-    assert (said.returncode, "does not answer" in said.stderr) == (1, True)

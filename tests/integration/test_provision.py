@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
+from left_folders import servers_folder
 from pydantic import SecretStr
 
 from ibhelm_pipelines.errors import ConfigurationError, IbhelmError
@@ -32,8 +33,6 @@ OWN = {"dagster_database_url": "dagster", "nocodb_own_database_url": "nocodb"}
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    from left_folders import servers_folder
-
     with servers_folder("ibhelm-test-") as folder:
         logged = {"shared_buffers": "32MB", "fsync": "off", "log_statement": "all"}
         server = EmbeddedPostgres(folder=folder / "postgres", server_settings=logged)
@@ -76,6 +75,24 @@ def test_everything_is_made_once_and_made_again_without_a_change(foreign: Settin
     assert "alter role" in log.lower()
     assert PASSWORD not in log
     assert PASSWORD.replace("'", "''") not in log
+
+
+def test_the_role_of_drills_may_make_a_database_with_our_extensions_and_nothing_else(
+    foreign: Settings, server: EmbeddedPostgres
+) -> None:
+    url = server.url("postgres", user="ibhelm_drill", password=PASSWORD)
+    list(provision(foreign.model_copy(update={"drill_database_url": SecretStr(url)})))
+    with psycopg.connect(url, autocommit=True) as connection:
+        rights = "rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls"
+        row = connection.execute(f"select {rights} from pg_roles where rolname = current_user").fetchone()
+        assert row == (False, True, False, False, False)
+        assert connection.execute(
+            "select count(*) from pg_auth_members m where m.member = current_user::regrole"
+        ).fetchone() == (0,)
+        connection.execute("create database ibhelm_drill_x")
+    with psycopg.connect(server.url("ibhelm_drill_x", user="ibhelm_drill", password=PASSWORD)) as connection:
+        found = {name for (name,) in connection.execute("select extname from pg_extension")}
+        assert found >= {"vector", "pg_trgm", "unaccent"}
 
 
 def test_a_new_password_in_the_settings_is_the_one_that_holds(foreign: Settings, server: EmbeddedPostgres) -> None:
