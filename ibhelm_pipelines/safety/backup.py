@@ -265,7 +265,8 @@ def _snapshot(url: str) -> Iterator[_Snapshot]:
         require_not_newer(connection.info.server_version)
         with translated_errors():
             connection.execute("begin isolation level repeatable read read only")
-            connection.execute("set local idle_in_transaction_session_timeout = 0")
+            connection.execute("set local idle_in_transaction_session_timeout = 0")  # pg_dump may take hours
+            connection.execute(f"set local lock_timeout = {LOCK_WAIT_MS}")
             [(name,)] = connection.execute("select pg_export_snapshot()").fetchall()
         yield _Snapshot(connection, name)
 

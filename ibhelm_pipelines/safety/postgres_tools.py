@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.errors import IbhelmError
 
 STOP_SECONDS = 10
-MESSAGE_BYTES = 2000
+READ_BYTES = 256 * 1024
+MESSAGE_CHARS = 2000
 
 _LOST = (
     "connection to server",
@@ -70,9 +71,11 @@ class Tool:
             raise _failure(self._name, status, self._said())
 
     def _said(self) -> str:
-        size = self._messages.seek(0, os.SEEK_END)
-        self._messages.seek(max(0, size - MESSAGE_BYTES))
-        return self._messages.read().decode("utf-8", "replace").strip()
+        """Return its errors; the statements that it quotes beside them are pages long."""
+        self._messages.seek(0)
+        said = self._messages.read(READ_BYTES).decode("utf-8", "replace")
+        errors = [line for line in said.splitlines() if "error: " in line or "fatal: " in line.lower()]
+        return ("\n".join(errors) or said).strip()[:MESSAGE_CHARS]
 
     def stop(self) -> None:
         """End it, if it has not ended."""

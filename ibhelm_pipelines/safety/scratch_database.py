@@ -41,13 +41,13 @@ def server_of(url: str) -> Iterator[Connection]:
 
 
 def create(connection: Connection, name: str) -> None:
-    """Create an empty database; from template0, so that nothing that somebody put into template1 is in it.
+    """Create an empty database. A role that may not make the extension `vector` finds it, if it is in template1.
 
     Raises:
         ConfigurationError: the role may not.
     """
     try:
-        connection.execute(sql.SQL("create database {} template template0").format(sql.Identifier(name)))
+        connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
     except psycopg.errors.InsufficientPrivilege as error:
         raise ConfigurationError(
             f"The role {connection.info.user} may not create databases.",
