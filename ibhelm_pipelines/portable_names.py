@@ -11,7 +11,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Container
 
 MAX_BYTES = 140
 """Of one name: ext4, btrfs and SMB take 255 bytes, an encrypted share of a Synology 143."""
@@ -43,7 +43,7 @@ def safe_name(
     return next((each for each in marked if not is_left_out(each)), otherwise)
 
 
-def free_name(name: str, taken: Collection[str], *, max_bytes: int = MAX_BYTES) -> str:
+def free_name(name: str, taken: Container[str], *, max_bytes: int = MAX_BYTES) -> str:
     """Return the name, or with the first number behind it that makes it differ from all that are taken.
 
     Args:

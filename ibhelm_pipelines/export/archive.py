@@ -8,10 +8,11 @@ import os
 import shutil
 import tempfile
 import zipfile
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
-from ibhelm_pipelines.export.target import COPY_BYTES, UNFINISHED, lock
+from ibhelm_pipelines.export.target import COPY_BYTES, UNFINISHED, Spools, lock
 from ibhelm_pipelines.wording import OFFICE_TIME
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class ArchiveTarget:
         self._partial = final.with_name(final.name + UNFINISHED)
         self._file: BinaryIO | None = None
         self._zip: zipfile.ZipFile | None = None
+        self._spools = Spools()
 
     def begin(self, identity: str) -> None:  # noqa: ARG002 - a ZIP is never gone on with
         """Begin the ZIP; what a run that was broken off left of it is overwritten.
@@ -57,7 +59,11 @@ class ArchiveTarget:
     def spool(self) -> BinaryIO:
         """Return an empty file, in memory while it is small."""
         folder = self._partial.parent
-        return cast("BinaryIO", tempfile.SpooledTemporaryFile(max_size=SPOOLED_IN_MEMORY, dir=str(folder)))
+        return self._spools.add(tempfile.SpooledTemporaryFile(max_size=SPOOLED_IN_MEMORY, dir=str(folder)))
+
+    def drop(self, spooled: BinaryIO) -> None:
+        """Close a spooled file that is not wanted."""
+        self._spools.drop(spooled)
 
     def place(self, spooled: BinaryIO, path: str, modified: dt.datetime) -> None:
         """Put a spooled file into the ZIP, and close it."""
@@ -68,8 +74,9 @@ class ArchiveTarget:
         entry.create_system, entry.external_attr, entry.file_size = _UNIX, _REGULAR_FILE, size
         is_ours = not path.startswith(("dateien", "geloeschte-dateien", "anhaenge")) and Path(path).suffix in COMPRESSED
         entry.compress_type = zipfile.ZIP_DEFLATED if is_ours else zipfile.ZIP_STORED
-        with spooled, self._zip.open(entry, "w") as placed:
+        with self._zip.open(entry, "w") as placed:
             shutil.copyfileobj(spooled, placed, COPY_BYTES)
+        self.drop(spooled)
 
     def holds(self, path: str, size: int, modified: dt.datetime) -> BinaryIO | None:  # noqa: ARG002 - as FolderTarget
         """Return None: a ZIP begins anew."""
@@ -88,8 +95,12 @@ class ArchiveTarget:
 
     def close(self) -> None:
         """Let go of it; an unfinished one is removed, because it cannot be gone on with."""
+        self._spools.close()
         if self._file is None:
             return
+        if self._zip is not None:
+            with suppress(OSError, ValueError):  # it ends in the middle of an entry, or on a full disk
+                self._zip.close()
         self._file.close()
         self._partial.unlink(missing_ok=True)
 

@@ -65,7 +65,7 @@ def _pictures(row: Row, here: str) -> dict[str, str]:
 
 
 def _note_place(output: Output, row: Any, page: str) -> None:
-    place = f"{page}#{row['anchor']}"
+    place = f"{page}|{row['anchor']}"
     output.book.put("email" if row["kind"] == "email" else "email_comment", row["id"], place)
     for each in row["attachments"]:
         output.book.put("email_attachment", each["id"], place)

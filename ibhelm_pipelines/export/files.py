@@ -115,7 +115,7 @@ def _moment(text: str | None) -> dt.datetime | None:
 
 
 def _note_links(output: Output, row: Any, page: str) -> None:
-    place = f"{page}#{row['anchor']}"
+    place = f"{page}|{row['anchor']}"
     output.book.put("file_page", row["id"], place)
     for kind, name in (("cost_group", "cost_groups"), ("place", "places")):
         for label in row[name]:

@@ -8,10 +8,10 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO
 
 from ibhelm_pipelines.errors import ConfigurationError
-from ibhelm_pipelines.export.target import UNFINISHED, lock
+from ibhelm_pipelines.export.target import UNFINISHED, Spools, lock
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -32,6 +32,7 @@ class FolderTarget:
         self._final = final
         self._folder = final.with_name(final.name + UNFINISHED)
         self._mark: BinaryIO | None = None
+        self._spools = Spools()
 
     def begin(self, identity: str) -> None:
         """Make the folder, or take over one that an earlier run of the same export left.
@@ -58,11 +59,16 @@ class FolderTarget:
 
     def spool(self) -> BinaryIO:
         """Return an empty file beside the others."""
-        return cast("BinaryIO", tempfile.NamedTemporaryFile(prefix=SPOOLED, dir=self._folder, delete=False))
+        return self._spools.add(tempfile.NamedTemporaryFile(prefix=SPOOLED, dir=self._folder, delete=False))
+
+    def drop(self, spooled: BinaryIO) -> None:
+        """Close a spooled file that is not wanted."""
+        self._spools.drop(spooled)
+        Path(spooled.name).unlink()
 
     def place(self, spooled: BinaryIO, path: str, modified: dt.datetime) -> None:
         """Give a spooled file its name and time, and close it."""
-        spooled.close()
+        self._spools.drop(spooled)
         name, place = Path(spooled.name), self._folder / path
         name.chmod(0o644)
         os.utime(name, (modified.timestamp(), modified.timestamp()))
@@ -93,6 +99,7 @@ class FolderTarget:
 
     def close(self) -> None:
         """Let go of the lock; an unfinished folder stays, to be gone on with."""
+        self._spools.close()
         if self._mark is not None:
             self._mark.close()
 

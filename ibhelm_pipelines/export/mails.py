@@ -152,7 +152,7 @@ class Mails:
         elif parcel.file is not None and parcel.copy_to:
             self._output.place(parcel.file, parcel.copy_to, sha256=row["hash"], size=row["size"])
         elif parcel.file is not None:
-            parcel.file.close()
+            self._output.target.drop(parcel.file)
 
     def _view(self, message: Message, path: str | None) -> dict[str, Any]:
         row, book = message.row, self._output.book

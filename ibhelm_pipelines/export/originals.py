@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Generic, TypeVar
 
@@ -86,13 +85,12 @@ class Originals:
 
     def fetch(self, key: str, *, sha256: str, size: int) -> BinaryIO | str:
         """Return a verified object as an open file; or the problem that it has."""
-        with ExitStack() as stack:
-            spooled = stack.enter_context(self.output.target.spool())
-            found = fetch(self.store, key, spooled, sha256=sha256, size=size)
-            if found is not Fetched.WHOLE:
-                return PROBLEMS[found]
-            stack.pop_all()
+        spooled = self.output.target.spool()
+        found = fetch(self.store, key, spooled, sha256=sha256, size=size)
+        if found is Fetched.WHOLE:
             return spooled
+        self.output.target.drop(spooled)
+        return PROBLEMS[found]
 
     def _get(self, wanted: Wanted[Item]) -> tuple[Wanted[Item], BinaryIO | None, str | None]:
         if self.output.is_kept(wanted.path, sha256=wanted.sha256, size=wanted.size, modified=wanted.modified):

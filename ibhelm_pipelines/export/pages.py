@@ -55,9 +55,15 @@ def write_style(output: Output) -> None:
 
 
 def link(target: str, here: str) -> str:
-    """Return the address of a file of the export, perhaps with an anchor, as a page of the export names it."""
-    path, sign, anchor = target.partition("#")
-    return quote(posixpath.relpath(path, posixpath.dirname(here) or "."), safe="/") + sign + anchor
+    """Return the address of a file of the export, as a page of the export names it.
+
+    Args:
+        target: its path; a place within it stands behind a `|`, which no file name of an export has, as many have a #.
+        here: the page.
+    """
+    path, _, anchor = target.partition("|")
+    address = quote(posixpath.relpath(path, posixpath.dirname(here) or "."), safe="/")
+    return f"{address}#{anchor}" if anchor else address
 
 
 def month_name(month: str) -> str:

@@ -94,7 +94,7 @@ def _sections(chunk: Sequence[tuple[str, Row]], path: str, groups: list[Group]) 
         goes_on = bool(groups) and groups[-1].label == label
         anchor = f"g{len(groups) if goes_on else len(groups) + 1}"
         if not goes_on:
-            groups.append(Group(label=label, path=f"{path}#{anchor}"))
+            groups.append(Group(label=label, path=f"{path}|{anchor}"))
         groups[-1].count += len(rows)
         groups[-1].size += sum(int(row.get("bytes") or 0) for row in rows)
         yield Section(label=label, anchor=anchor, goes_on=goes_on, rows=rows)

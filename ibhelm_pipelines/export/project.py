@@ -9,6 +9,7 @@ from psycopg.rows import dict_row
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import ConfigurationError
 from ibhelm_pipelines.folding import folded, words
+from ibhelm_pipelines.mail_body import read_body
 from ibhelm_pipelines.project_names import ProjectNames
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def find_project(connection: Connection, asked: str) -> dict[str, Any]:
             raise _unclear(asked, [known[number] for number in meant])
         found = cursor.execute(queries["project"], {"project": meant[0]}).fetchone()
     assert found is not None, "it was listed a moment ago"
-    return found
+    return {**found, "description": read_body(found["description"], kind="note").text}
 
 
 def _meant(asked: str, known: dict[int, str]) -> list[int]:

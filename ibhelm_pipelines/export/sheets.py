@@ -49,10 +49,8 @@ class Sheet:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        if kind is not None:
-            self._spooled.close()
-            return
-        self._output.place(self._spooled, self._path, sha256=self._digest.hexdigest(), size=self._size)
+        if kind is None:
+            self._output.place(self._spooled, self._path, sha256=self._digest.hexdigest(), size=self._size)
 
     def write(self, *values: object) -> None:
         """Write a row."""

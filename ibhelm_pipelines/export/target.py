@@ -9,9 +9,10 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from threading import Lock
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from ibhelm_pipelines.errors import BusyError, ConfigurationError
 
@@ -34,7 +35,10 @@ class Target(Protocol):
         """Make ready; `identity` says which export it is, so that only the same one goes on with what is there."""
 
     def spool(self) -> BinaryIO:
-        """Return an empty file, for any thread, which `place` takes over or whoever asked for it closes."""
+        """Return an empty file, for any thread, which goes to `place` or to `drop`."""
+
+    def drop(self, spooled: BinaryIO) -> None:
+        """Close a spooled file that is not wanted; for any thread."""
 
     def place(self, spooled: BinaryIO, path: str, modified: dt.datetime) -> None:
         """Make a spooled file a file of the export, and close it."""
@@ -47,6 +51,31 @@ class Target(Protocol):
 
     def close(self) -> None:
         """Let go of it, finished or not."""
+
+
+class Spools:
+    """The spooled files that nobody has placed or dropped yet: closed by who ends the export, however it ends."""
+
+    def __init__(self) -> None:
+        self._lock, self._files = Lock(), set[BinaryIO]()
+
+    def add(self, file: Any) -> BinaryIO:
+        """Know of a file; for any thread."""
+        with self._lock:
+            self._files.add(file)
+        return cast("BinaryIO", file)
+
+    def drop(self, file: BinaryIO) -> None:
+        """Close a file and forget it; for any thread."""
+        with self._lock:
+            self._files.discard(file)
+        file.close()
+
+    def close(self) -> None:
+        """Close all of them. On a full disk even that is refused, and then it is done nevertheless."""
+        while self._files:
+            with suppress(OSError):
+                self._files.pop().close()
 
 
 def require_usable(settings: Settings, final: Path) -> None:

@@ -68,7 +68,7 @@ def _moment(text: str | None) -> dt.datetime | None:
 
 
 def _note_place(output: Output, row: Any, page: str) -> None:
-    place = f"{page}#{row['anchor']}"
+    place = f"{page}|{row['anchor']}"
     output.book.put("task", row["id"], place)
     for kind, name in (("cost_group", "cost_groups"), ("place", "places")):
         for label in row[name]:

@@ -19,7 +19,7 @@ where p.id = %(project)s
 select name, description, due_on, is_completed from public.milestones where project_id = %(project)s and deleted_at is null order by due_on, name, id
 
 -- name: files
--- In the order of their bytes, which no locale changes.
+-- In the order of their bytes, which no locale changes. A file that was deleted before the register saw it belongs to the project of its folder.
 select f.id, f.path, f.name, f.extension, f.size_bytes, f.modified_at, f.created_by, f.note, f.deleted_at, f.content_hash, c.size_bytes as content_bytes, c.media_type,
        c.page_count, t.name as document_type, p.sha256 as preview_sha256, p.size_bytes as preview_bytes,
        array(select g.label from public.file_cost_groups b join public.cost_groups g on g.id = b.cost_group_id where b.file_id = f.id order by g.number) as cost_groups,
@@ -28,12 +28,16 @@ from public.files f
 left join public.contents c on c.hash = f.content_hash
 left join public.document_types t on t.id = f.document_type_id
 left join ops.stored_objects p on p.content_hash = f.content_hash and p.kind = 'thumbnail'
-where f.project_id = %(project)s and (f.deleted_at is null or %(with_deleted)s)
+where (f.project_id = %(project)s and (f.deleted_at is null or %(with_deleted)s))
+   or (%(with_deleted)s and f.deleted_at is not null and f.project_id is null
+       and f.folder in (select o.folder from public.project_folders o where o.project_id = %(project)s))
 order by f.deleted_at is not null, f.raw_path, f.id
 
 -- name: left_out
 -- What belongs to the project and is not exported, by why.
-select 'deleted_files' as what, count(*) from public.files where project_id = %(project)s and deleted_at is not null
+select 'deleted_files' as what, count(*) from public.files f
+where f.deleted_at is not null and (f.project_id = %(project)s or (
+    f.project_id is null and f.folder in (select o.folder from public.project_folders o where o.project_id = %(project)s)))
 union all
 select 'trashed_conversations', count(*) from public.conversation_projects b join public.conversations c on c.id = b.conversation_id
 where b.project_id = %(project)s and c.deleted_at is null and c.state in ('trashed', 'junked')
