@@ -128,7 +128,9 @@ def _files_that_stay(connection: Connection, looked: Look) -> tuple[tuple[str, s
     kept = {display(each.raw_path): _why(each) for each in looked.placed if each.raw_path and not each.goes}
     rows = connection.execute(load_queries("privacy")["files_that_stay"]).fetchall()
     others = {display(raw_path): "not put there for these mails, or moved by people" for (raw_path,) in rows}
-    return tuple(sorted((others | kept).items()))
+    rows = connection.execute(load_queries("privacy")["folders_that_stay"]).fetchall()
+    named = {display(raw_path): "its folder may be called like such a mail" for (raw_path,) in rows}
+    return tuple(sorted((named | others | kept).items()))
 
 
 def _why(placed: Placed) -> str:

@@ -242,7 +242,9 @@ class Removal:
                 files = [number for (number,) in self._do("files_at", raw_path=each.raw_path)]
                 self._do("release_files", files=files)
                 self._do("delete_file_rows", files=files)
-                self._do("delete_traces_of_path", raw_paths=[each.raw_path, split(each.raw_path)[0]])
+                raw_paths = [each.raw_path, split(each.raw_path)[0]]
+                paths = list(map(display, raw_paths))
+                self._do("delete_traces_of_path", raw_paths=raw_paths, paths=paths, neutral=NEUTRAL)
             neutral = split(split(each.raw_path)[0])[0] + b"/" + NEUTRAL.encode()
             if self._do(
                 "rename_history", raw_path=each.raw_path, neutral_raw=neutral, neutral=display(neutral)

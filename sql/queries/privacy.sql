@@ -126,6 +126,11 @@ where not exists (select from public.files f where f.content_hash = c.hash and f
 select distinct f.raw_path from public.files f join doomed_attachments d on d.content_hash = f.content_hash
 where f.deleted_at is null and f.id not in (select id from doomed_files)
 
+-- name: folders_that_stay
+-- Attachments of others' comments lie in folders that are called as the conversation was, which may be as a mail that goes.
+select distinct a.raw_inbox_path from public.email_attachments a join public.email_comments c on c.id = a.comment_id
+where a.raw_inbox_path is not null and c.missive_conversation_id in (select conversation from doomed_emails) and a.id not in (select id from doomed_attachments)
+
 -- name: mails_that_stay
 -- Others' mails in the same conversations: they may quote.
 select count(*) from public.emails e
@@ -233,9 +238,11 @@ with a as (delete from ops.refused_deletions where file_id = any(%(files)s::bigi
 delete from public.files where id = any(%(files)s::bigint[])
 
 -- name: delete_traces_of_path
--- What the scanner and the live lane keep by path: of the file, and of the mail's folder.
+-- What the scanner and the live lane keep by path: of the file, and of the mail's folder. An alert whose trouble is still there is opened anew.
 with a as (delete from ops.path_problems where raw_path = any(%(raw_paths)s::bytea[])),
-     b as (delete from ops.hashed_candidates where raw_path_digest in (select sha256(p) from unnest(%(raw_paths)s::bytea[]) as p))
+     b as (delete from ops.hashed_candidates where raw_path_digest in (select sha256(p) from unnest(%(raw_paths)s::bytea[]) as p)),
+     c as (update ops.inbox set label = %(neutral)s where source = 'content' and label = any(%(paths)s::text[])),
+     d as (delete from ops.alerts a where exists (select from unnest(%(paths)s::text[]) as path where position(path in a.title || ' ' || a.body) > 0))
 delete from ops.inbox where source = 'nas' and key = any(%(raw_paths)s::bytea[])
 
 -- name: rename_history
