@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
@@ -120,25 +119,43 @@ def history_command(path: str) -> None:
             f"Nothing is known of {asked}.",
             next_step=f"Similar: {'; '.join(near)}." if near else "Nothing is spelt similarly either.",
         )
-    Console().print(_table(found))
+    console = Console(highlight=False)
+    for line in (f"{asked} (the clock in Germany)", _HEAD, *_lines(found, asked)):
+        console.print(Text(line), soft_wrap=True)
 
 
-def _table(found: list[PastVersion]) -> Table:
-    table = Table("When", "What", "Path", "Bytes", "File's time", "SHA-256", title_justify="left")
+_HEAD = f"{'When':<24} {'What':<17} {'Bytes':>15}  {'Time of the file':<24} {'SHA-256':<8}  Path below it"
+
+
+def _lines(found: list[PastVersion], asked: str) -> Iterator[str]:
+    """Paths are those below the one that was asked for; where a file stood elsewhere, the whole one."""
     for (minute, event), group in groupby(found, key=lambda each: (f"{shown(each.at):.16}", each.event)):
         same = list(group)
         if len(same) > MANY:
-            size = sum(each.size_bytes for each in same)
-            table.add_row(minute, event, Text(f"{len(same):,} files, such as {same[0].path}"), f"{size:,}", "", "")
+            size = f"{sum(each.size_bytes for each in same):,}"
+            such = f"{len(same):,} files, such as {_below(same[0].path, asked)}"
+            yield f"{minute:<24} {event:<17} {size:>15}  {'':<24} {'':<8}  {such}"
             continue
         for each in same:
-            table.add_row(*_row(each))
-    return table
+            yield _line(each, asked)
 
 
-def _row(each: PastVersion) -> tuple[str | Text, ...]:
-    path = f"{each.path_before} -> {each.path}" if each.path_before else each.path
-    if each.event == "deleted":
-        return shown(each.at), each.event, Text(path), "", "", ""
-    time = shown(dt.datetime.fromtimestamp(each.mtime_ns / 1e9, dt.UTC)) if each.mtime_ns is not None else "not kept"
-    return shown(each.at), each.event, Text(path), f"{each.size_bytes:,}", time, (each.content_hash or "not read")[:12]
+def _line(each: PastVersion, asked: str) -> str:
+    path = f"{each.path_before} -> {each.path}" if each.path_before else _below(each.path, asked)
+    size = time = content = ""
+    if each.event != "deleted":
+        size, content = f"{each.size_bytes:,}", (each.content_hash or "not read")[:8]
+        time = "not kept" if each.mtime_ns is None else _mtime(each.mtime_ns)
+    return f"{shown(each.at):<24} {each.event:<17} {size:>15}  {time:<24} {content:<8}  {path}".rstrip()
+
+
+def _mtime(mtime_ns: int) -> str:
+    """A file's time, whatever a broken clock made of it."""
+    try:
+        return shown(dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=mtime_ns // 1000))
+    except OverflowError:
+        return f"{mtime_ns} ns"
+
+
+def _below(path: str, asked: str) -> str:
+    return path[len(asked) + 1 :] if path.startswith(f"{asked}/") else "" if path == asked else path

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from psycopg.rows import dict_row
 
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.safety.moments import shown
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -87,3 +88,12 @@ def near_paths(connection: Connection, path: str) -> list[str]:
     """Return known paths that are spelt similarly, the most similar first."""
     rows = connection.execute(load_queries("safety_versions")["near_paths"], {"path": path})
     return [found for (found,) in rows]
+
+
+def known_times(connection: Connection, path: str) -> str:
+    """Return from when until when something stood at or below a path, in words; empty if never."""
+    sql = load_queries("safety_versions")["known_times"]
+    [(first, last, is_there)] = connection.execute(sql, {"path": path}).fetchall()
+    if first is None:
+        return ""
+    return f"from {shown(first)} on" if is_there else f"between {shown(first)} and {shown(last)}"

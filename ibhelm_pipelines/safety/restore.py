@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import PermanentError
-from ibhelm_pipelines.safety.history import near_paths
+from ibhelm_pipelines.safety.history import known_times, near_paths
 from ibhelm_pipelines.safety.moments import shown
 from ibhelm_pipelines.safety.past import PastFile, Plan, asked_path, write_plan
 from ibhelm_pipelines.safety.restore_report import RestoreReport
@@ -68,7 +68,7 @@ def _planned(settings: Settings, asked: str, at: dt.datetime, file: Path) -> Pla
         plan = write_plan(file, wanted_files(connection, asked, at))
         if plan.files or not asked:
             return plan
-        raise nothing_there(asked, at, near_paths(connection, asked))
+        raise nothing_there(asked, at, near_paths(connection, asked), stood=known_times(connection, asked))
 
 
 @contextmanager
@@ -89,10 +89,15 @@ def wanted_files(connection: Connection, asked: str, at: dt.datetime) -> Iterato
             yield PastFile(raw_path=raw_path, sha256=sha256, size=size, mtime_ns=mtime_ns, unstored=unstored)
 
 
-def nothing_there(asked: str, at: dt.datetime, near: Sequence[str]) -> PermanentError:
-    """Return the error for a path at which nothing stood."""
-    similar = f" Similar: {'; '.join(near)}." if near else ""
+def nothing_there(asked: str, at: dt.datetime, near: Sequence[str], *, stood: str = "") -> PermanentError:
+    """Return the error for a path at which nothing stood.
+
+    Args:
+        near: what is spelt similarly.
+        stood: when something stood there; empty if never.
+    """
+    more = f" Something stood there {stood}." if stood else f" Similar: {'; '.join(near)}." if near else ""
     return PermanentError(
-        f"Nothing is known to have stood at {asked} on {shown(at)}.{similar}",
+        f"Nothing is known to have stood at {asked} on {shown(at)}.{more}",
         next_step="`ibhelm history PATH` shows what was where, and since when.",
     )

@@ -127,6 +127,7 @@ class Manifest:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._folders: set[bytes] = set()
 
     def __enter__(self) -> Self:
         self._file = (self._target.working / MANIFEST).open("w", encoding="utf-8")
@@ -137,13 +138,15 @@ class Manifest:
 
     def add(self, wanted: PastFile, outcome: Outcome) -> None:
         """Write the line of one file."""
+        if outcome.state in GOOD:
+            self._folders.add(wanted.raw_path.rpartition(b"/")[0])
         line = {**wanted.as_json(), "state": outcome.state, "reason": outcome.reason}
         self._file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def finish(self, report: RestoreReport) -> None:
         """Give the list and the summary their names; those of an earlier restore go."""
         self._file.flush()
+        self._target.sync(self._folders)
         (self._target.working / SUMMARY).write_text(json.dumps(report.as_json(), indent=1), encoding="utf-8")
-        os.sync()  # what the list says is on the disk is there
         for name in (MANIFEST, SUMMARY):
             os.rename(f"{WORKING}/{name}", name, src_dir_fd=self._target.fd, dst_dir_fd=self._target.fd)

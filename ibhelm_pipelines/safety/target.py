@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from ibhelm_pipelines.errors import BusyError, ConfigurationError, TransientError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Self
 
     from ibhelm_pipelines.settings import Settings
@@ -102,6 +102,19 @@ class Target:
                 fd = _opened(stack, raw_folder, fd)
                 self._refuse_if_nas(fd)
             yield fd, raw_name
+
+    def sync(self, raw_folders: Iterable[bytes]) -> None:
+        """Have the names of the files in these folders on the disk, too.
+
+        Raises:
+            OSError: a folder is gone, or the disk fails.
+        """
+        for raw_folder in raw_folders:
+            with ExitStack() as stack:
+                fd = self.fd
+                for raw_name in filter(None, raw_folder.split(b"/")):
+                    fd = _opened(stack, raw_name, fd)
+                os.fsync(fd)
 
     def claim(self, raw_path: bytes) -> str:
         """Note the spelling of a path and of the folders above it, before anything is written there.

@@ -31,6 +31,9 @@ from public.file_versions v join files using (file_id)
 window w as (partition by v.file_id order by v.id)
 order by v.id
 
+-- name: known_times
+select min(valid_from), max(valid_to), bool_or(valid_to is null) from public.file_versions where path = %(path)s or starts_with(path, %(path)s || '/')
+
 -- name: near_paths
 -- Paths and folders that are spelt similarly, the most similar first.
 with known as (

@@ -280,8 +280,12 @@ def test_where_nothing_stood_similar_paths_are_named(stored: Stored, target: Pat
 
     with pytest.raises(PermanentError, match=f"Similar: .*{FOLDER}"):
         stored.restore("projekte/2301-Kitta", target)
-    with pytest.raises(PermanentError, match="Nothing is known to have stood"):
+    with pytest.raises(PermanentError, match=r"Something stood there from \d{4}-.*CES?T on"):
         stored.restore(FOLDER, target, at=before)
+    stored.nas.path(f"{FOLDER}/Protokoll.txt").unlink()
+    stored.keep()
+    with pytest.raises(PermanentError, match=r"Something stood there between .* and .*CES?T"):
+        stored.restore(f"{FOLDER}/Protokoll.txt", target)
 
 
 @pytest.mark.parametrize("path", ["../x", "projekte/../..", "/etc/passwd", "a\0b"])
