@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.privacy.again import forget_again
 from ibhelm_pipelines.privacy.forget import forget, plan
 from ibhelm_pipelines.privacy.forget import take_back as taken_back
 from ibhelm_pipelines.settings import load_settings
@@ -49,13 +50,14 @@ _STAYS = {
 
 
 @click.command("forget")
-@click.option("--address", "addresses", multiple=True, required=True, help="Whose; may be given several times.")
+@click.option("--address", "addresses", multiple=True, help="Whose; may be given several times.")
 @click.option("--dry-run", is_flag=True, help="Only show what would be removed and what would stay.")
 @click.option("--yes", is_flag=True, help="Do not ask; for scripts.")
 @click.option("--even-if-unknown", is_flag=True, help="Also keep away an address of which nothing is stored yet.")
+@click.option("--again", is_flag=True, help="Without an address: after a restore, forget again whoever is back.")
 @click.option("--take-back", is_flag=True, help="Remove nothing; no longer keep the address away: it was a mistake.")
 def forget_command(
-    *, addresses: tuple[str, ...], dry_run: bool, yes: bool, even_if_unknown: bool, take_back: bool
+    *, addresses: tuple[str, ...], dry_run: bool, yes: bool, even_if_unknown: bool, again: bool, take_back: bool
 ) -> None:
     """Remove what came from a person by mail, and keep it away. See docs/privacy.md before.
 
@@ -65,9 +67,25 @@ def forget_command(
       1    nothing, or not all, was removed; the message says why, and running it again goes on
     """
     settings, console = load_settings(), Console()
-    if take_back:
+    if again == bool(addresses):
+        raise click.UsageError("Name --address, or say --again without one.")
+    if again:
+        _forget_again(settings, console)
+    elif take_back:
         _take_back(settings, console, addresses)
-        return
+    else:
+        _forget_addresses(settings, console, addresses, dry_run=dry_run, yes=yes, even_if_unknown=even_if_unknown)
+
+
+def _forget_addresses(
+    settings: Settings,
+    console: Console,
+    addresses: Sequence[str],
+    *,
+    dry_run: bool,
+    yes: bool,
+    even_if_unknown: bool,
+) -> None:
     planned = plan(settings, addresses)
     _require_known(planned, len(addresses), even_if_unknown=even_if_unknown)
     if planned.noted:
@@ -78,6 +96,17 @@ def forget_command(
     if not yes:
         click.confirm("Remove this for good, and keep it away?", abort=True)
     _show(console, _forget(settings, addresses), title="Removed")
+
+
+def _forget_again(settings: Settings, console: Console) -> None:
+    again = forget_again(settings)
+    console.print(
+        f"{again.taken_over} notes were brought back from the bucket;"
+        f" {again.addresses} forgotten addresses were stored.",
+        highlight=False,
+    )
+    if again.report is not None:
+        _show(console, again.report, title="Removed again")
 
 
 def _take_back(settings: Settings, console: Console, addresses: Sequence[str]) -> None:

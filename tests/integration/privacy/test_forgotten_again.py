@@ -56,7 +56,7 @@ def put(settings: Settings, key: str, data: bytes) -> None:
 
 
 def test_whom_an_older_backup_brings_back_is_forgotten_again(
-    office: Office, settings: Settings, postgres: EmbeddedPostgres
+    office: Office, settings: Settings, postgres: EmbeddedPostgres, environment: dict[str, str]
 ) -> None:
     with snapshot(postgres, office.url) as backup:
         forget(settings, [MAX])
@@ -73,6 +73,8 @@ def test_whom_an_older_backup_brings_back_is_forgotten_again(
     runs = {"ops.forgotten", "ops.forget_runs", "ops.scans", "ops.folders"}
     gone = {table for table in expected if expected[table] != after[table]} - runs
     assert gone <= {"ops.disk_entries", "public.files", "public.file_versions"}, "the disk is as it was left"
+    said = run(environment, "--again")
+    assert (said.exit_code, "0 forgotten addresses were stored" in said.output) == (0, True), said.output
     nothing = forget_again(settings)
     assert (nothing.taken_over, nothing.addresses, nothing.report) == (0, 0, None)
 
@@ -121,6 +123,11 @@ def test_a_list_that_cannot_be_read_stops_everything(office: Office, settings: S
 def run(environment: dict[str, str], *arguments: str) -> Result:
     kept = {**{name: None for name in os.environ if name.startswith("IBHELM_")}, **environment}
     return CliRunner(env=kept).invoke(main, ["forget", *arguments])
+
+
+def test_the_command_wants_an_address_or_again(environment: dict[str, str]) -> None:
+    for wrong in ([], ["--again", "--address", MAX]):
+        assert run(environment, *wrong).exit_code == 2
 
 
 def test_a_mistaken_note_can_be_taken_back(office: Office, settings: Settings, environment: dict[str, str]) -> None:
