@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix bench soak
+.PHONY: help demo test coverage check fix bench soak
 
 help:
 	@echo "make demo [NAS=/path] [ONCE=1] [FILES=600]   a running office in minutes; NAS is your own folder (only read), ONCE ends when all is read"
@@ -28,8 +28,15 @@ demo: export FILES := $(FILES)
 demo: .venv/installed
 	@$(BIN)/ibhelm demo $${NAS:+--nas "$$NAS"} $${ONCE:+--once} $${FILES:+--files "$$FILES"}
 
-test: .venv/installed
-	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5 -m "not soak"
+# The tests of what can delete for good (pyproject.toml, [tool.coverage.run]). They run with their coverage, all of which must be there, and not again in `test`.
+GATE := tests/unit/test_inbox_files.py tests/unit/test_placing.py tests/integration/nas/test_mass_deletion_guard.py \
+        tests/integration/safety/test_purge.py tests/integration/privacy
+
+coverage: .venv/installed
+	$(BIN)/pytest -n 4 --dist worksteal -m "not soak" --cov --cov-report term-missing:skip-covered --cov-fail-under 100 $(GATE)
+
+test: coverage
+	$(BIN)/pytest -n 4 --dist loadfile --no-loadscope-reorder --durations 25 --durations-min 5 -m "not soak" $(addprefix --ignore=,$(GATE))
 
 soak: .venv/installed
 	$(BIN)/pytest -n 3 --dist load --maxschedchunk 1 -m soak --timeout 0

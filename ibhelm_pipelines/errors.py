@@ -4,6 +4,7 @@
     ├── PermanentError       the same input will fail again: record it, do not retry
     │   ├── VendorMissingError
     │   ├── VendorRequestError
+    │   ├── ObjectRottenError
     │   └── BackupDamagedError
     ├── TransientError       the world was not ready: retry later, nothing is lost
     │   ├── ShareUnavailableError

@@ -240,7 +240,11 @@ def _reader(settings: Settings) -> str:
 def _object_store(settings: Settings) -> str:
     with ObjectStore(settings) as store:
         store.check()
-    return f"{settings.s3_endpoint}/{settings.s3_bucket}"
+        state, lock = store.versions.state(), store.versions.locks()
+    versions = {"Enabled": "keeps versions", "Suspended": "kept versions once"}.get(state, "keeps no versions")
+    if state and settings.s3_versioning == "off":
+        versions += " that IBHELM_S3_VERSIONING=off leaves alone: what is deleted is only hidden"
+    return f"{settings.s3_endpoint}/{settings.s3_bucket}, {versions}" + (f", locks objects: {lock}" if lock else "")
 
 
 def _links(settings: Settings) -> str:

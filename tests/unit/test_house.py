@@ -8,6 +8,7 @@ import runpy
 import statistics
 import subprocess
 import sys
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -158,3 +159,11 @@ def test_the_watcher_carries_none_of_the_other_processes_libraries() -> None:
     code = f"import ibhelm_pipelines.cli_live, ibhelm_pipelines.live.watcher, sys; print({heavy} & sys.modules.keys())"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"
+
+
+def test_the_modules_that_can_delete_and_their_tests_are_where_the_coverage_gate_looks_for_them():
+    modules = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["coverage"]["run"]["include"]
+    gate = re.search(r"^GATE := ((?:.*\\\n)*.*)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert gate
+    tests = gate[1].replace("\\\n", " ").split()
+    assert [each for each in (*modules, *tests) if not (ROOT / each).exists()] == []

@@ -19,6 +19,7 @@ from ibhelm_pipelines.errors import BusyError, ObjectStoreUnavailableError
 from ibhelm_pipelines.nas.locks import SCANNING, lock_folders
 from ibhelm_pipelines.objects.disposal import DERIVED, delete_objects
 from ibhelm_pipelines.objects.store import ObjectStore
+from ibhelm_pipelines.safety import orphans
 from ibhelm_pipelines.safety import purge as purging
 from ibhelm_pipelines.safety.orphans import delete_orphans
 from ibhelm_pipelines.safety.purge import BUSY_SCAN, FILE_ROWS, PurgeReport, purge
@@ -210,8 +211,9 @@ def test_objects_without_a_row_go_after_the_grace_and_never_before(mirror: Mirro
 
 
 def test_an_orphan_that_a_row_names_by_then_stays_and_many_at_once_are_left_to_an_operator(
-    mirror: Mirror, owner_database_url: str
+    mirror: Mirror, owner_database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(orphans, "CHUNK", 4)
     mirror.fill(3)
     clock = SimulatedTime(owner_database_url, now())
     for number in range(21):
@@ -255,6 +257,11 @@ def test_where_versions_are_kept_what_goes_goes_in_all_of_them(mirror: Mirror, o
     mirror.rows("update files set deleted_at = now() - make_interval(days => %s) where name = '0.txt'", TEN_YEARS)
     assert run(mirror, now=clock.moment).objects == 1
     assert versions(mirror, mirror.key(0)) == 0
+    clock.set(now() + 3 * DAY)
+    mirror.rows("update ops.stored_objects set verified_at = now() where key = %s", mirror.key(1))
+    run(mirror, now=clock.moment)
+    assert versions(mirror, mirror.key(1)) == 2, "within the grace"
+    mirror.rows("update ops.stored_objects set verified_at = null")
     clock.set(now() + 8 * DAY)
     run(mirror, now=clock.moment)
     assert versions(mirror, orphan) == 0
