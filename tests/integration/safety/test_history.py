@@ -91,7 +91,7 @@ def test_many_of_a_kind_are_one_line(stored: Stored, monkeypatch: pytest.MonkeyP
     for number in range(13):
         stored.nas.write(f"{FOLDER}/{number}.txt", "x" * number)
     stored.keep()
-    assert f"13 files, such as {FOLDER}" in run(stored, monkeypatch, "history", FOLDER).output
+    assert "13 files, such as " in run(stored, monkeypatch, "history", FOLDER).output
 
 
 def test_the_command_restores_and_its_exit_status_tells(

@@ -6,6 +6,9 @@ import datetime as dt
 import gzip
 import json
 import os
+import re
+import subprocess
+import sys
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from ibhelm_pipelines.safety.bucket_restore import restore_from_bucket
 from ibhelm_pipelines.safety.manifest_forgetting import forget_manifests
 from ibhelm_pipelines.safety.manifest_store import _kept
 from ibhelm_pipelines.safety.manifests import only_writer, write_manifests
+from ibhelm_pipelines.safety.moments import BERLIN
 from ibhelm_pipelines.safety.restore_report import RestoreReport
 from ibhelm_pipelines.settings import Settings
 
@@ -272,3 +276,24 @@ def test_the_check_says_when_the_bucket_alone_would_not_do(
         assert ask(connection, question).passed
         connection.execute("update ops.migrations set applied_at = now() - interval '27 hours'")
         assert "never" in ask(connection, question).problem
+
+
+def test_the_script_of_the_docs_restores_with_standard_tools(stored: Stored, tmp_path: Path) -> None:
+    moment = stored.keep()
+    truth = tree(stored.nas.root, FOLDER)
+    stored.nas.write(f"{FOLDER}/a.txt", "later")
+    stored.keep()
+    write(stored)
+    text = (Path(__file__).resolve().parents[3] / "docs" / "restore.md").read_text(encoding="utf-8")
+    [script] = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    settings = stored.settings
+    variables = {
+        "ENDPOINT": settings.require_s3_endpoint(), "BUCKET": settings.s3_bucket, "TARGET": str(tmp_path / "restored"),
+        "ACCESS_KEY": settings.s3_access_key, "SECRET_KEY": settings.s3_secret_key.get_secret_value(),
+        "FOLDER": f"{FOLDER}/", "MOMENT": moment.astimezone(BERLIN).isoformat(),
+    }  # fmt: skip
+
+    isolated = [sys.executable, "-I", "-X", "utf8", "-c", script]
+    subprocess.run(isolated, env=os.environ | variables, check=True)
+
+    assert tree(tmp_path / "restored") == truth
