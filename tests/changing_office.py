@@ -29,6 +29,7 @@ ODD_NAMES = (
     "👷 Baustelle.jpg".encode(), b"-rf", b"%s {} $HOME `id`.txt", "\u202egnp.txt".encode(),
 )  # fmt: skip
 JUNK = (".DS_Store", "Thumbs.db", "~$Angebot.docx", "@eaDir/Plan.pdf", "#recycle/alt.pdf", "upload.partial")
+RESTORE_NOTES = (b"ibhelm-restore.jsonl", b"ibhelm-restore-summary.json")
 SMALL_FOLDER = 6
 """Files that somebody deletes at once without the guard of deletions having to say something."""
 
@@ -63,9 +64,9 @@ def _held(path: bytes) -> Held:
         return Held(hashlib.file_digest(file, "sha256").hexdigest(), os.stat(path).st_mtime_ns)
 
 
-def below(truth: Truth, folder: bytes) -> Truth:
-    """Return what a folder held; all for the empty name."""
-    return {path: held for path, held in truth.items() if not folder or path.startswith(folder + b"/")}
+def restored_in(target: Path) -> Truth:
+    """Return what a restore wrote, but for its own notes beside it."""
+    return {path: held for path, held in truth_of(target).items() if path not in RESTORE_NOTES}
 
 
 class ChangingOffice:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,8 @@ def run_in_child(
             action()
             os.write(writer, json.dumps(sent).encode())
             status = 0
+        except BaseException:  # noqa: BLE001 - nobody else tells of it
+            traceback.print_exc()
         finally:
             os._exit(status)
     os.close(writer)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from changing_office import ChangingOffice, Truth, truth_of
 from nas_tree import Nas
+from nightly_chain import BY_DAY, BY_NIGHT
 
-from ibhelm_pipelines.content.steps import run_step
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.nas.scan import scan
 
@@ -40,9 +41,9 @@ class SimulatedMonth:
     truths: dict[dt.datetime, Truth] = field(default_factory=dict)
     kinds: Counter[str] = field(default_factory=Counter)
 
-    def with_settings(self, **more: Any) -> SimulatedMonth:
-        """Return the same month on another database or bucket."""
-        return replace(self, settings=type(self.settings).model_validate({**self.settings.model_dump(), **more}))
+    def on(self, settings: Settings) -> SimulatedMonth:
+        """Return the same month with another database or bucket."""
+        return replace(self, settings=settings)
 
     @property
     def nas(self) -> Nas:
@@ -84,6 +85,8 @@ class SimulatedMonth:
         assert self.nas.live() == before
 
     def night(self, day: int) -> None:
-        """What the schedules do at night."""
-        self.set(day, 21)
-        run_step("store", self.settings)
+        """What the schedules do at night; a share that is away stops what needs it and nothing else."""
+        for hour, stage in enumerate((BY_DAY["store"], *BY_NIGHT.values()), 20):
+            moment = self.set(day, hour)
+            with suppress(ShareUnavailableError):
+                stage(self.settings, moment, self.office.root)
