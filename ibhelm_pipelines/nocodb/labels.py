@@ -336,6 +336,7 @@ COLUMNS: Mapping[str, str] = {
     "missing": "Es fehlt",
     "missive_user_id": "Nutzer in Missive",
     "modified_at": "Geändert",
+    "mtime_ns": "Dateizeit (ns seit 1970)",
     "name": "Name",
     "name_source": "Name: von",
     "nas_folder": "Ordner auf dem NAS",
