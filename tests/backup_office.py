@@ -19,7 +19,7 @@ TAKEN = dt.datetime(2026, 3, 1, 5, 15, tzinfo=dt.UTC)
 
 ROWS = """
 insert into contents (hash, size_bytes)
-select encode(sha256(('Inhalt ' || n)::bytea), 'hex'), length('Inhalt ' || n) from generate_series(1, 300) as n;
+select encode(sha256(('Inhalt ' || n)::bytea), 'hex'), length('Inhalt ' || n) from generate_series(1, 60) as n;
 insert into ops.stored_objects (key, kind, content_hash, sha256, size_bytes, media_type)
 select 'originals/' || hash, 'original', hash, hash, size_bytes, 'text/plain' from contents;
 insert into projects (name) select 'Projekt ' || n from generate_series(1, 40) as n;
@@ -54,7 +54,7 @@ def fill(url: str, client: Any, bucket: str) -> None:
     """Give an office its rows and their objects."""
     with psycopg.connect(url) as connection:
         connection.execute(ROWS)
-    for number in range(1, 301):
+    for number in range(1, 61):
         data = f"Inhalt {number}".encode()
         put(client, bucket, f"originals/{hashlib.sha256(data).hexdigest()}", data)
 

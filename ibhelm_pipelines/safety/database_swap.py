@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.safety.database_restore import DatabaseRestore
     from ibhelm_pipelines.settings import Settings
 
+LONGEST_PART = 32
+"""Of a database's name in the names beside it: Postgres cuts names off after 63 bytes without a word."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Replaced:
@@ -85,7 +88,7 @@ def replace_database(
         ConfigurationError: somebody is connected to the database, or the role may not make or rename databases.
     """
     name, stamp = name_of(url), f"{now.astimezone(dt.UTC):%Y%m%d%H%M%S}"
-    fresh, former = f"{name}_restored_{stamp}", f"{name}_before_{stamp}"
+    fresh, former = f"{name[:LONGEST_PART]}_restored_{stamp}", f"{name[:LONGEST_PART]}_before_{stamp}"
     with scratch_database.server_of(url) as server:
         _require_nobody(server, name)
         scratch_database.create(server, fresh)

@@ -9,8 +9,10 @@ import psycopg
 import pytest
 from nas_tree import Nas
 
+from assets.backup import database_backup
 from assets.checks import CHECKS
 from assets.content import extracted_text, thumbnails
+from assets.drill import restore_drill
 from assets.embeddings import embeddings
 from assets.manifests import folder_manifests
 from assets.mirror import mirror_verification
@@ -34,7 +36,7 @@ ALL = [
     *(MISSIVE, missive_directory, missive_months, email_attachments),
     *(projects, item_links, people, activity),
     *(search_documents, embeddings),
-    *(folder_manifests, mirror_verification, retention),
+    *(folder_manifests, mirror_verification, retention, database_backup, restore_drill),
 ]
 CURSOR = "insert into ops.sync_cursors (source, resource, synced_at, full_synced_at, refused_deletions) values"
 CONVERSATION = (
@@ -66,7 +68,44 @@ DOCUMENT = (
     " from files where name = 'brief 7.txt'; "
 )
 
+BACKUP = "insert into ops.backups (database, key, state, started_at, finished_at, size_bytes, sha256, encrypted, error)"
+DRILL = "insert into ops.restore_drills (state, started_at, problems) values"
+
 TROUBLES = [
+    Trouble(
+        "backup_too_old",
+        f"{BACKUP} values ('ibhelm', 'a', 'ok', '2026-03-01T04:15Z', now(), 1, 'x', true, null),"
+        " ('ibhelm', 'b', 'ok', now() + interval '10 years', now(), 1, 'x', true, null);"
+        f" {DRILL} ('ok', now(), '{{}}')",
+        "The newest backup of the database is from 01.03.2026 05:15.",
+        "run `ibhelm backup` now",
+    ),
+    Trouble(
+        "backup_failed",
+        f"{BACKUP} values ('dagster', 'a', 'ok', now() - interval '1 day', now(), 1, 'x', true, null),"
+        " ('dagster', 'b', 'failed', now(), now(), null, null, true, 'pg_dump was killed.')",
+        "The backup of the database dagster failed at ",
+        "`ibhelm backup`",
+    ),
+    Trouble(
+        "restore_drill_failed",
+        f"{DRILL} ('ok', now() - interval '1 day', '{{}}'),"
+        " ('failed', now(), '{The table public.files is missing., It is late.}')",
+        "failed: The table public.files is missing. It is late.",
+        "Run `ibhelm backup`",
+    ),
+    Trouble(
+        "restore_drill_too_old",
+        f"{DRILL} ('ok', '2026-03-01T05:00Z', '{{}}')",
+        "No backup was restored on trial since 01.03.2026 06:00",
+        "the last runs of `drill`",
+    ),
+    Trouble(
+        "restore_drill_without_key",
+        f"{DRILL} ('hash_only', now(), '{{}}')",
+        "had no key: only the hash of the encrypted backup was compared.",
+        "IBHELM_BACKUP_IDENTITY_FILE",
+    ),
     *(
         Trouble(
             f"{step}_outdated",

@@ -63,7 +63,7 @@ def test_the_pipelines_own_role_may_back_up_and_the_manifest_says_what_was_there
     [backup] = list_backups(settings)
     assert backup.manifest == ours
     assert backup.key == "backups/database/20260301T051500Z.dump"
-    assert (ours.tables["public.contents"].rows, ours.tables["public.projects"].rows) == (300, 40)
+    assert (ours.tables["public.contents"].rows, ours.tables["public.projects"].rows) == (60, 40)
     assert ours.migrations[0] == "0001_roles"
     assert ours.grants["ibhelm_pipeline"] > 100
     head = s3_client.head_object(Bucket=s3_bucket, Key=backup.key)
