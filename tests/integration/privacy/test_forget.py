@@ -29,6 +29,7 @@ from missive_person import (
 from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.db.connect import connect
 from ibhelm_pipelines.db.forgotten import Forgotten, note
+from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import BusyError, ConfigurationError, ScanBusyError, ShareUnavailableError
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.objects.disposal import delete_objects
@@ -273,6 +274,23 @@ def test_one_run_at_a_time(office: Office, settings: Settings) -> None:
         other.execute("select pg_advisory_lock(hashtextextended('ibhelm forget', 0))")
         with pytest.raises(BusyError, match="Another"):
             forget(settings, [MAX])
+
+
+def test_who_writes_what_missive_says_is_waited_for_and_nothing_is_half_counted(
+    office: Office, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ibhelm_pipelines.db.connect.SESSION_OPTIONS", "-c timezone=UTC -c lock_timeout=300ms")
+    with psycopg.connect(office.url) as writing:
+
+        def hold(_done: int, _all: int) -> None:
+            writing.execute(load_queries("vendors")["lock_writing"], {"source": "missive"})
+
+        with pytest.raises(BusyError, match="Somebody else writes"):
+            forget(settings, [MAX], on_progress=hold)
+    [(removed, finished)] = office.rows("select removed, finished_at from ops.forget_runs")
+    assert (removed["mails"] + removed["comments"], finished) == (1, None)
+    forget(settings, [MAX])
+    assert office.holding(MAX) == []
 
 
 def test_an_object_whose_content_came_back_is_not_deleted(derived: Office, settings: Settings) -> None:
