@@ -68,8 +68,8 @@ class Settings(BaseSettings):
     retention_days: int = Field(
         3650,
         ge=0,
-        description="Days after which a deleted file is purged for good, with its versions; 0 is never. Ten years: German"
-        " commercial and tax law (docs/safety.md)",
+        description="Days after which a deleted file is purged for good, with its versions; 0 is never. Ten years:"
+        " German commercial and tax law (docs/safety.md)",
     )
     orphan_grace_days: int = Field(
         7, ge=1, description="Days for which an object in S3 that no row names is kept before it is deleted"
