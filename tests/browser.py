@@ -117,6 +117,10 @@ class Page:
         finally:
             self._call("Network.emulateNetworkConditions", offline=False, **rates)
 
+    def allow_scripts(self, *, allowed: bool) -> None:
+        """Let pages run their scripts, or not; what a test asks is run nevertheless."""
+        self._call("Emulation.setScriptExecutionDisabled", value=not allowed)
+
     def screenshot(self, path: Path) -> None:
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
 

@@ -101,7 +101,8 @@ class ArchiveTarget:
         if self._zip is not None:
             with suppress(OSError, ValueError):  # it ends in the middle of an entry, or on a full disk
                 self._zip.close()
-        self._file.close()
+        with suppress(OSError):
+            self._file.close()
         self._partial.unlink(missing_ok=True)
 
 

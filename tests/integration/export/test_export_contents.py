@@ -55,9 +55,7 @@ class Exported:
 
 
 @pytest.fixture(scope="module")
-def exported(
-    postgres: EmbeddedPostgres, s3: EmbeddedS3, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Exported]:
+def exported(office: Office, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("exports") / "Kita"
     report = export(office.settings, "2301", folder, now=NOW, with_deleted=True)
     return Exported(office, folder, report)
