@@ -1,4 +1,4 @@
-"""deploy/caddy/Caddyfile in the real Caddy: who gets where without a login, what is passed on, what browsers are told."""
+"""deploy/caddy/Caddyfile in the real Caddy: who gets where without a login, what is passed on, what browsers hear."""
 
 from __future__ import annotations
 
@@ -26,6 +26,11 @@ from ibhelm_pipelines.local.secret_files import Server, init_secrets
 PATIENCE_SECONDS = 30
 NAMES = {"web": "daten.test", "dagster": "dagster.test", "nocodb": "tabellen.test"}
 UPSTREAMS = ("web", "webhooks", "dagster", "nocodb")
+
+
+class _Silent(http.server.ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A body that the proxy cuts off breaks the connection; that is what is tried."""
 
 
 @dataclass
@@ -61,12 +66,12 @@ class Behind:
                 self.end_headers()
                 self.wfile.write(body)
 
-            do_GET = do_POST = _note
+            do_GET = do_POST = _note  # noqa: N815 - the library's names
 
             def log_message(self, *_: object) -> None:
                 pass
 
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        server = _Silent(("127.0.0.1", 0), Handler)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
