@@ -71,13 +71,15 @@ def _read_back(settings: Settings) -> None:
             found = [_put(store, dice.randbytes(size)) for _ in range(count)]
             _note(settings, found, size)
             client = new_client(settings, connections=16, patience=PATIENT)
-            plain = min(_plain(client, found) for _ in range(2))
-            reports = [verify_mirror(settings, now=dt.datetime.now(dt.UTC), everything=True) for _ in range(2)]
-            ours = min(report.seconds for report in reports)
+            plain, reports = [], []
+            for _ in range(3):  # in turn: the machine has other things to do
+                plain.append(_plain(client, found))
+                reports.append(verify_mirror(settings, now=dt.datetime.now(dt.UTC), everything=True))
+            ours, bare = min(report.seconds for report in reports), min(plain)
             assert all(report.objects == count for report in reports)
             print(
                 f"{count} objects of {size / 1e6} MB: {count / ours:.0f}/s, {count * size / ours / 1e6:.1f} MB/s;"
-                f" plain boto3 reads and hashes {count / plain:.0f}/s; ratio {ours / plain:.2f}"
+                f" plain boto3 reads and hashes {count / bare:.0f}/s; ratio {ours / bare:.2f}"
             )
             _clear(settings)
 
