@@ -27,7 +27,8 @@ def program(name: str) -> str:
 def config(*more: str, files: tuple[str, ...] = ("compose.yaml",), variables: str = "") -> subprocess.CompletedProcess:
     """Run `docker compose config`, which needs no engine; relative paths lie in an empty folder."""
     with TemporaryDirectory() as folder:
-        (Path(folder) / "ibhelm.env").touch()
+        for name in ("ibhelm.env", "pgbackrest.env"):
+            (Path(folder) / name).touch()
         (Path(folder) / ".env").write_text(variables or (DEPLOY / ".env.example").read_text(encoding="utf-8"))
         named = [word for file in files for word in ("--file", str(DEPLOY / file))]
         command = [program("docker-compose"), "--project-directory", folder, *named, *more]

@@ -150,6 +150,19 @@ def test_the_share_is_never_writable_but_where_attachments_are_put() -> None:
     assert "read_only: true" in tools.split("target: /nas")[1].split("target:")[0]
 
 
+def test_with_recovery_to_a_point_in_time_only_the_log_goes_elsewhere() -> None:
+    """The other file repeats the command and the volumes of the first one, for lists of Compose replace each other."""
+    plain, more = services(), compose("compose.yaml", "compose.pitr.yaml")["services"]
+    assert more["db"]["command"][: len(plain["db"]["command"])] == plain["db"]["command"]
+    said = (DEPLOY / "pgbackrest" / "archiving.conf").read_text(encoding="utf-8")
+    wanted = dict(re.findall(r"^(archive_\w+) = '?(.*?)'?$", said, re.MULTILINE))
+    added = more["db"]["command"][len(plain["db"]["command"]) :]
+    assert dict(word.split("=", 1) for word in added if word != "-c") == wanted
+    assert more["volumes"]["command"][: len(plain["volumes"]["command"])] == plain["volumes"]["command"]
+    assert more["db"]["read_only"] is True
+    assert "pgbackrest" in compose("compose.yaml", "compose.pitr.yaml")["volumes"]
+
+
 def test_every_variable_of_compose_is_explained_and_none_is_explained_that_is_not_there() -> None:
     text = (DEPLOY / "compose.yaml").read_text(encoding="utf-8")
     used = set(re.findall(r"\$\{([A-Z0-9_]+)", text))
