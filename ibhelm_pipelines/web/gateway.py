@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -173,11 +173,10 @@ class Gateway:
     async def _stream(self, opened: OpenObject, status: int, headers: dict[str, str], request: Request) -> Response:
         told = request.scope[_TOLD]
         note = partial(self._readings.of_link, request, told["kind"], told["hash"], status=status)
-        try:
+        with ExitStack() as stack:
+            stack.callback(opened.close)  # also when this is cancelled: nobody else would let go of the object
             await self._read(note)
-        except BaseException:  # cancelled, too: nobody else would let go of the object
-            opened.close()
-            raise
+            stack.pop_all()
         return _Stream(opened, self._chunks(opened, told), status, headers)
 
     async def _chunks(self, opened: OpenObject, told: Told) -> AsyncIterator[bytes]:
