@@ -126,7 +126,7 @@ class KilledOffice:
         target: Path,
     ) -> None:
         self.settings, self.sources, self._database, self.clock = settings, sources, database, clock
-        self.target = target
+        self.target, self.runs = target, 0
         self.bucket, self.nas = Bucket(client, settings.s3_bucket), Nas(settings)
 
     def restore(self) -> None:

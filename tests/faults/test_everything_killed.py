@@ -79,9 +79,10 @@ def office(
 
 def run(office: KilledOffice, stage: str, *, attempt: int, die_at: int | None = None) -> int | None:
     """Run a stage; returns of how many calls it consisted, None when it was killed."""
-    action = partial(
-        STAGES[stage], office.settings, NOW + attempt * dt.timedelta(minutes=1), office.target / str(attempt)
-    )
+    office.runs += 1
+    now = NOW + attempt * DAY + dt.timedelta(seconds=0 if stage in RESTORES else office.runs)
+    office.clock.set(now)
+    action = partial(STAGES[stage], office.settings, now, office.target / str(attempt))
     calls = run_in_child(action, die_at=die_at, requests=True)
     return calls if calls is None else len(calls)
 

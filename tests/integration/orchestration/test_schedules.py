@@ -14,7 +14,15 @@ from dagster._utils.schedules import schedule_execution_time_iterator
 
 from ibhelm_pipelines.definitions import defs
 from resources.lanes import DEEP_TAG, SCAN_JOB
-from sensors.schedules import IN_FLIGHT, deep_scan, quick_scan, retention_schedule
+from sensors.schedules import (
+    IN_FLIGHT,
+    backup_schedule,
+    deep_scan,
+    manifests_schedule,
+    mirror_check,
+    quick_scan,
+    retention_schedule,
+)
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ORIGIN = RemoteJobOrigin(
@@ -105,7 +113,8 @@ def test_quick_scans_come_every_quarter_of_an_hour_but_for_the_one_that_is_the_d
 
 
 @pytest.mark.parametrize("change", ["2026-03-29", "2026-10-25"])
-def test_the_deep_scan_and_the_clean_up_run_once_on_the_days_when_the_clocks_change(change: str) -> None:
+def test_what_runs_at_night_runs_once_on_the_days_when_the_clocks_change(change: str) -> None:
     start = dt.datetime.fromisoformat(change).replace(tzinfo=BERLIN) - dt.timedelta(days=1)
-    for schedule in (deep_scan, retention_schedule):
+    nightly = (deep_scan, retention_schedule, manifests_schedule, backup_schedule, mirror_check)
+    for schedule in nightly:
         assert [time.day - start.day for time in _times(schedule, start, 3)] == [0, 1, 2]
