@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.access_log.entries import Access
 
 MOST_BYTES = 64 * 1024 * 1024
-"""Of all files together: a quarter of a million accesses while Postgres is away."""
+"""Of all files together, while Postgres is away: 250,000 files opened, or 120,000 searches with 20 hits."""
 
 SUFFIX, BROKEN_SUFFIX = ".jsonl", ".unreadable"
 
