@@ -28,11 +28,13 @@ from ibhelm_pipelines.settings import Settings
 
 ROW_BYTES = 2_000
 
-# Half of it text, half of it vectors, as in an office that is searched; a sixth of the text repeats itself.
+# Text of which a sixth repeats itself.
 FILL = """
-insert into contents (hash, size_bytes) select encode(sha256(n::text::bytea), 'hex'), n from generate_series(1, %(rows)s) as n;
+insert into contents (hash, size_bytes)
+select encode(sha256(n::text::bytea), 'hex'), n from generate_series(1, %(rows)s) as n;
 insert into content_texts (content_hash, text)
-select hash, (select string_agg(md5(hash || k), ' ') from generate_series(1, 50) as k) || repeat('Heizung ', 40) from contents;
+select hash, (select string_agg(md5(hash || k), ' ') from generate_series(1, 50) as k) || repeat('Heizung ', 40)
+from contents;
 """
 
 
@@ -100,9 +102,13 @@ def measure(server: EmbeddedPostgres, s3: EmbeddedS3, root: Path, megabytes: int
     key = root / "key.txt"
     key.write_text(str(identity))
     settings = Settings(
-        _env_file=None, database_url=SecretStr(url), s3_endpoint=s3.endpoint, s3_bucket=s3.bucket, state_dir=root / "state",
+        _env_file=None,
+        database_url=SecretStr(url),
+        s3_endpoint=s3.endpoint,
+        s3_bucket=s3.bucket,
+        state_dir=root / "state",
         backup_identity_file=key,
-    )  # fmt: skip
+    )
     default, same = plain_dump(url, None), plain_dump(url, COMPRESSION)
     print(f"database {size / 1e6:,.0f} MB; pg_dump -Fc > /dev/null: {default:.1f} s; with {COMPRESSION}: {same:.1f} s")
     now = dt.datetime.now(dt.UTC)
@@ -110,11 +116,10 @@ def measure(server: EmbeddedPostgres, s3: EmbeddedS3, root: Path, megabytes: int
         now += dt.timedelta(minutes=1)
         with Memory() as memory:
             report = back_up(settings.model_copy(update={"backup_recipients": recipients}), now=now)
-        print(
-            f"backup {'encrypted' if recipients else 'plain'}: {report.seconds:.1f} s, {report.size_bytes / 1e6:,.0f} MB,"
-            f" {size / 1e6 / report.seconds:,.1f} MB/s of the database; {report.seconds / default:.2f} of pg_dump's default,"
-            f" {report.seconds / same:.2f} of the same compression; memory at most {memory.most / 1e6:,.0f} MB"
-        )
+        seconds, how = report.seconds, "encrypted" if recipients else "plain"
+        print(f"backup {how}: {seconds:.1f} s, {report.size_bytes / 1e6:,.0f} MB, {size / 1e6 / seconds:,.1f} MB/s")
+        print(f"  {seconds / default:.2f} of pg_dump's default, {seconds / same:.2f} of pg_dump compressing likewise")
+        print(f"  memory at most {memory.most / 1e6:,.0f} MB")
     with Memory() as memory:
         done = restore_database(settings, url=server.url("restored"), now=now)
     print(f"restore with comparison: {done.seconds:.1f} s; memory at most {memory.most / 1e6:,.0f} MB")

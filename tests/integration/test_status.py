@@ -108,6 +108,8 @@ def test_an_office_in_which_nothing_is_wrong_is_healthy(settings: Settings, nas:
         "search": ("ok", None),
         "vectors": ("ok", 0),
         "older tools": ("ok", 0),
+        "backup": ("ok", None),
+        "restore drill": ("ok", None),
     }
     assert _screen(status).endswith("Healthy.\n")
 
