@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.export.reading import Row
 
 INDEX, READ_ME, MANIFEST = "index.html", "LIESMICH.txt", "SHA256SUMS"
-MOST_PICTURES = 12
+MOST_PICTURES = 10
 MOST_FOLDERS = 24
 TABLES = {
     files.SHEET: "Dateien", conversations.MAIL_SHEET: "Mails", conversations.COMMENT_SHEET: "Kommentare zu Mails",
