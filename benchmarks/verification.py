@@ -120,6 +120,7 @@ def _clear(settings: Settings) -> None:
 
 def _write_objects(folder: Path, keys: int) -> None:
     """As the embedded server keeps them: quicker than a hundred thousand uploads."""
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(keys):
         sha256 = hashlib.sha256(str(number).encode()).hexdigest()
         said = {
