@@ -122,15 +122,7 @@ def _live(connection: psycopg.Connection) -> dict[str, str | None]:
 
 
 def _waiting(connection: psycopg.Connection) -> int:
-    """What workers do; a scan of the whole share is Dagster's, and there is none here."""
-    return connection.execute(
-        "select count(*) from ops.inbox where poisoned_at is null and kind <> 'share'"
-    ).fetchone()[0]
-
-
-def _watches_stand(connection: psycopg.Connection) -> bool:
-    """The watcher asks for a scan of all that it may have missed as soon as it misses nothing more."""
-    return connection.execute("select count(*) from ops.inbox where kind = 'share'").fetchone() == (1,)
+    return connection.execute("select count(*) from ops.inbox where poisoned_at is null").fetchone()[0]
 
 
 def _all_is_known(connection: psycopg.Connection, nas: Nas) -> bool:
@@ -146,9 +138,11 @@ def test_workers_of_the_landed_release_lose_nothing_while_the_schema_is_brought_
     nas = Nas(Path(office["IBHELM_NAS_ROOT"]))
     old.run("migrate")
     with ExitStack() as stack, psycopg.connect(office["IBHELM_OWNER_DATABASE_URL"], autocommit=True) as connection:
-        stack.enter_context(old.running("watch"))
+        watching = stack.enter_context(old.running("watch"))
         stack.enter_context(old.running("work"))
-        assert wait_until(lambda: _watches_stand(connection), seconds=PATIENCE_SECONDS)
+        assert wait_until(lambda: '"event": "watching"' in watching.read_text(), seconds=PATIENCE_SECONDS), tail(
+            watching
+        )
         nas.burst("before")
         assert wait_until(lambda: _all_is_known(connection, nas), seconds=PATIENCE_SECONDS)
         nas.burst("during")
