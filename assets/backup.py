@@ -14,6 +14,8 @@ from assets.folder_asset import CODE_VERSION, OWNERS
 from assets.job_report import Event, Progress, reported
 from assets.reporting import ROW_COUNT, Numbers
 from ibhelm_pipelines.db.checks import BACKUP_QUESTIONS
+from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.privacy.kept_list import keep_list
 from ibhelm_pipelines.safety.backup import back_up
 from ibhelm_pipelines.safety.backup_keeping import expire_backups
 from ibhelm_pipelines.settings import Settings
@@ -28,6 +30,8 @@ def make_backup(settings: Settings, progress: Callable[[str], None]) -> Numbers:
     now = dt.datetime.now(dt.UTC)
     report = back_up(settings, now=now, on_progress=progress)
     expired = expire_backups(settings, now=now)
+    with connect(settings.require_database_url(), application="backup", autocommit=True) as connection:
+        keep_list(settings, connection)  # who was forgotten stays so after a restore
     ours = report.backups[0]
     return {
         ROW_COUNT: ours.rows,

@@ -34,6 +34,10 @@ BROAD_EXCEPT_EDGES = {
     "ibhelm_pipelines/search/embedding.py": "records why a model cannot read a text, and logs it",
     "ibhelm_pipelines/search/transformer_model.py": "says why a model cannot be loaded, or logs it and takes PyTorch",
     "ibhelm_pipelines/live/working.py": "records why an item of the inbox failed, and logs it with its traceback",
+    "ibhelm_pipelines/safety/backup.py": "writes down why a backup failed, and re-raises it",
+    "ibhelm_pipelines/safety/database_swap.py": "drops the database that was not finished, and re-raises it",
+    "ibhelm_pipelines/safety/drill.py": "writes down why a drill failed, and re-raises it",
+    "ibhelm_pipelines/safety/encryption.py": "remembers what an end of a stream raised, which the library wraps",
     "resources/failures.py": "re-raises it, or the same without the secrets that it quotes",
 }
 # Errors that never leave their room; everything else is in errors.py, where callers look for it.
