@@ -29,7 +29,8 @@ CONTRADICTIONS = {
         select path from files f where deleted_at is null and not exists (
             select from file_versions v join ops.disk_entries d using (file_id)
             where v.file_id = f.id and v.valid_to is null and v.raw_path = f.raw_path
-                and v.content_hash is not distinct from f.content_hash and v.mtime_ns is not distinct from d.mtime_ns)""",
+                and v.content_hash is not distinct from f.content_hash
+                and v.mtime_ns is not distinct from d.mtime_ns)""",
     "a deleted file has no open version": """
         select f.path from file_versions v join files f on f.id = v.file_id
         where v.valid_to is null and f.deleted_at is not null""",

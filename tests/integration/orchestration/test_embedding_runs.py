@@ -94,7 +94,7 @@ def test_a_model_that_cannot_be_had_fails_the_run_with_what_to_do_and_its_check(
 
 
 def _niceness() -> tuple[int, str | None]:
-    """Of this process, and of its session; None where the kernel keeps none for it: no autogroups, or an empty answer."""
+    """Of this process, and of its session; None where the kernel keeps none for it."""
     told = AUTOGROUP.read_text().split() if AUTOGROUP.exists() else []
     return os.getpriority(os.PRIO_PROCESS, 0), told[-1] if told else None
 
