@@ -54,6 +54,9 @@ order by 1, 2
 """
 """Without what differs between two runs that did the same."""
 
+OF_LIVE_CONTENTS = "exists (select from files f where f.content_hash = t.content_hash and f.deleted_at is null)"
+"""What was tried of a content between a killed scan and the next stays written down, though the content is gone."""
+
 
 class Bucket:
     """What a bucket held."""
@@ -177,7 +180,8 @@ class KilledOffice:
 
     def _rows(self, table: str, columns: list[str]) -> list[str]:
         row = f"row({', '.join(columns)})::text"
-        return sorted(text for (text,) in self.nas.rows(f"select {row} from {table} t"))
+        where = OF_LIVE_CONTENTS if table == "ops.step_results" else "true"
+        return sorted(text for (text,) in self.nas.rows(f"select {row} from {table} t where {where}"))
 
 
 def assert_same(found: dict[str, Any], expected: dict[str, Any], where: str) -> None:

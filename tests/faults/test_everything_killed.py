@@ -40,7 +40,7 @@ NOW = dt.datetime.now(dt.UTC)
 
 DAY = dt.timedelta(days=1)
 BEFORE = NOW - 20 * DAY
-RETENTION_DAYS = 10
+RETENTION_DAYS = 15
 
 
 @pytest.fixture
