@@ -25,8 +25,7 @@ COPY resources resources
 COPY sensors sensors
 COPY sql sql
 RUN pip install --no-deps --no-build-isolation . \
-    && pip uninstall --yes hatchling \
-    && python -m compileall -q /opt/ibhelm/lib
+    && pip uninstall --yes hatchling
 
 FROM build AS build-embeddings
 # PyTorch's own index for CPU wheels (its installation page names it): without it pip takes the build for NVIDIA cards, several GB more.
