@@ -8,6 +8,7 @@ same questions as Dagster's asset checks.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -254,6 +255,15 @@ def _read_summary(folder: Path, exit_status: int) -> dict[str, Any]:
     path = folder / "summary.json"
     summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     if exit_status and not summary.get("error"):
-        log = (folder / "log").read_text(encoding="utf-8", errors="replace").splitlines()
-        summary["error"] = "\n".join(["The run ended early; the end of its log:", *log[-LOG_LINES:]])
+        summary["error"] = early_end((folder / "log").read_text(encoding="utf-8", errors="replace"))
     return summary
+
+
+def early_end(log: str) -> str:
+    """Return why a run ended that could not say it itself."""
+    if os.strerror(errno.ENOSPC) in log:
+        return (
+            "A disk is full: Postgres, or the run itself, had no room left. Nothing is lost. Make room (`ibhelm doctor`"
+            " says on which disk), then run this again; it goes on where it ended."
+        )
+    return "\n".join(["The run ended early; the end of its log:", *log.splitlines()[-LOG_LINES:]])

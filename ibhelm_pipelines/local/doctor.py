@@ -22,7 +22,7 @@ from ibhelm_pipelines.local.entrance import Closed, entrance, sign_in_hint
 from ibhelm_pipelines.local.ports import HOST, is_free
 from ibhelm_pipelines.local.records import supervisor_process
 from ibhelm_pipelines.local.state import prepare_state_folder
-from ibhelm_pipelines.local.status import without_password
+from ibhelm_pipelines.local.status import LEAST_FREE_BYTES, without_password
 from ibhelm_pipelines.local.surroundings import AT_POSTGRES, AT_S3, ELSEWHERE
 from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.settings import DOTENV, PREFIX, Settings, embedded_env_file, secrets_in_files
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 OLDEST_PYTHON = (3, 11)
 GATEWAY_SECONDS = 25  # it gives up on S3 a little sooner
-LEAST_FREE_BYTES = 2 * 1024**3  # the empty stack takes 0.3 GB; below this, Postgres runs full within days
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,6 +60,9 @@ TITLES = {
     WEB: "Web: search, previews",
 }
 
+LEAST_FREE_BYTES = 2 * 1024**3
+"""The empty stack takes 0.3 GB; below this, Postgres runs full within days."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceStatus:
@@ -104,6 +107,8 @@ class DiskLine:
     total_bytes: int | None = None
     free_bytes: int | None = None
     used_bytes: int | None = None
+    is_low: bool = False
+    """We need more room soon. How full the NAS is, is not our business, for we do not write to it."""
     problem: str = ""
 
 
@@ -189,7 +194,9 @@ def _open_points(connection: Connection) -> list[OpenPoint]:
 
 
 def _disks(settings: Settings) -> list[DiskLine]:
-    state_folder = replace(_disk("state folder", settings.state_dir), used_bytes=_folder_bytes(settings.state_dir))
+    disk = _disk("state folder", settings.state_dir)
+    is_low = disk.free_bytes is not None and disk.free_bytes < LEAST_FREE_BYTES
+    state_folder = replace(disk, used_bytes=_folder_bytes(settings.state_dir), is_low=is_low)
     return [state_folder, *([_disk("NAS", settings.nas_root)] if settings.nas_root else [])]
 
 

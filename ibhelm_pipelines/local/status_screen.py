@@ -89,7 +89,8 @@ def _disk(line: DiskLine) -> str:
         return f"Disk of the {line.what} {line.path}: {line.problem}"
     used = "" if line.used_bytes is None else f"it takes {decimal(line.used_bytes)}; "
     free = f"{decimal(line.free_bytes)} of {decimal(line.total_bytes)} free"
-    return f"Disk of the {line.what} {line.path}: {used}{free}"
+    low = "; ALMOST FULL: nothing is lost, but nothing new is stored without room" if line.is_low else ""
+    return f"Disk of the {line.what} {line.path}: {used}{free}{low}"
 
 
 def _ticks(status: OfficeStatus, now: dt.datetime) -> str:

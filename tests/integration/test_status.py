@@ -264,3 +264,8 @@ def test_the_command_ends_with_1_while_something_does_not_run_and_its_json_has_t
 def test_a_disk_that_does_not_answer_is_told_instead_of_waited_for() -> None:
     status = OfficeStatus(services=[], disks=[DiskLine(what="NAS", path="/nas", problem="does not answer")])
     assert "Disk of the NAS /nas: does not answer" in _screen(status)
+
+
+def test_a_disk_that_is_almost_full_is_told() -> None:
+    line = DiskLine(what="state folder", path="/state", total_bytes=10**12, free_bytes=10**9, is_low=True)
+    assert "1.0 GB of 1.0 TB free; ALMOST FULL" in _screen(OfficeStatus(services=[], disks=[line]))
