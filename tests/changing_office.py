@@ -113,7 +113,7 @@ class ChangingOffice:
         kinds = (
             self.create, self.create, self.create_odd, self.create_empty, self.copy, self.edit, self.edit, self.rename,
             self.rename_case, self.rename_form, self.move, self.move_folder, self.delete, self.delete_folder,
-            self.restore, self.restore, self.touch, self.swap, self.rename_and_edit, self.save_by_renaming,
+            self.restore, self.touch, self.swap, self.rename_and_edit, self.save_by_renaming,
             self.move_and_replace, self.make_junk,
         )  # fmt: skip
         while not (kind := self._dice.choice(kinds))():

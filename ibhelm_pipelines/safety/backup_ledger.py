@@ -47,6 +47,9 @@ def sole_holder(settings: Settings, lock: int, *, what: str) -> Iterator[Connect
         if not is_ours:
             raise BusyError(f"Another {what} is under way.", next_step="Wait for its end: `ibhelm status` shows it.")
         yield connection
+        # Closing alone frees it a moment later, and the expiry that follows a backup at once would be refused.
+        with translated_errors():
+            connection.execute(load_queries("backups")["unlock"], {"lock": lock})
 
 
 def begin(connection: Connection, database: str, key: str, *, now: dt.datetime) -> None:

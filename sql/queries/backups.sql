@@ -3,6 +3,9 @@
 -- name: lock
 select pg_try_advisory_lock(%(lock)s)
 
+-- name: unlock
+select pg_advisory_unlock(%(lock)s)
+
 -- name: has_database
 select exists (select from pg_database where datname = %(name)s)
 
