@@ -56,19 +56,29 @@ def restore(
     asked = asked_path(settings, path)
     with Target(settings, target) as folder:
         with disk_troubles(folder.folder):
-            plan = _planned(settings, asked, at, folder.working / _PLAN)
-        report = RestoreReport(path=asked, at=at, target=folder.folder)
+            plan, warnings = _planned(settings, asked, at, folder.working / _PLAN)
+        report = RestoreReport(path=asked, at=at, target=folder.folder, warnings=warnings, certain=not warnings)
         tell = on_progress or (lambda _: None)
         Restoring(settings, folder, plan, overwrite=overwrite, on_progress=tell, pauses=pauses).run(report)
     return report
 
 
-def _planned(settings: Settings, asked: str, at: dt.datetime, file: Path) -> Plan:
+def _planned(settings: Settings, asked: str, at: dt.datetime, file: Path) -> tuple[Plan, list[str]]:
+    """Return what is to be restored, and what is not known of it."""
     with _connected(settings) as connection:
-        plan = write_plan(file, wanted_files(connection, asked, at))
+        plan, warnings = write_plan(file, wanted_files(connection, asked, at)), _purged(connection, at)
         if plan.files or not asked:
-            return plan
-        raise nothing_there(asked, at, near_paths(connection, asked), stood=known_times(connection, asked))
+            return plan, warnings
+        stood = known_times(connection, asked)
+        raise nothing_there(asked, at, near_paths(connection, asked), stood=stood, warnings=warnings)
+
+
+def _purged(connection: Connection, at: dt.datetime) -> list[str]:
+    """Return a warning if the retention took files that stood somewhere at that moment."""
+    [(before,)] = connection.execute(load_queries("safety_versions")["purged_before"]).fetchall()
+    if before is None or before <= at:
+        return []
+    return [f"Retention has removed files for good that were deleted before {shown(before)}; they are not among these."]
 
 
 @contextmanager
@@ -89,15 +99,18 @@ def wanted_files(connection: Connection, asked: str, at: dt.datetime) -> Iterato
             yield PastFile(raw_path=raw_path, sha256=sha256, size=size, mtime_ns=mtime_ns, unstored=unstored)
 
 
-def nothing_there(asked: str, at: dt.datetime, near: Sequence[str], *, stood: str = "") -> PermanentError:
+def nothing_there(
+    asked: str, at: dt.datetime, near: Sequence[str], *, stood: str = "", warnings: Sequence[str] = ()
+) -> PermanentError:
     """Return the error for a path at which nothing stood.
 
     Args:
         near: what is spelt similarly.
         stood: when something stood there; empty if never.
+        warnings: what is not known of that moment.
     """
     more = f" Something stood there {stood}." if stood else f" Similar: {'; '.join(near)}." if near else ""
     return PermanentError(
-        f"Nothing is known to have stood at {asked} on {shown(at)}.{more}",
+        " ".join([f"Nothing is known to have stood at {asked} on {shown(at)}.{more}", *warnings]),
         next_step="`ibhelm history PATH` shows what was where, and since when.",
     )

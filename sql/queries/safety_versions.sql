@@ -31,6 +31,10 @@ from public.file_versions v join files using (file_id)
 window w as (partition by v.file_id order by v.id)
 order by v.id
 
+-- name: purged_before
+-- Of files that were deleted before this moment nothing may be known any more: the retention took some of them.
+select max(started_at - make_interval(days => retention_days)) from ops.purges where (removed ->> 'files')::bigint > 0
+
 -- name: known_times
 select min(valid_from), max(valid_to), bool_or(valid_to is null) from public.file_versions where path = %(path)s or starts_with(path, %(path)s || '/')
 

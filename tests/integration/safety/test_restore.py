@@ -16,6 +16,7 @@ from restored_office import Stored, reasons, states, tree
 
 from ibhelm_pipelines.errors import BusyError, ConfigurationError, PermanentError
 from ibhelm_pipelines.nas.scan import scan
+from ibhelm_pipelines.safety.purge import purge
 from ibhelm_pipelines.safety.restoring import Done
 from ibhelm_pipelines.safety.target import Target
 from ibhelm_pipelines.settings import Settings
@@ -286,6 +287,26 @@ def test_where_nothing_stood_similar_paths_are_named(stored: Stored, target: Pat
     stored.keep()
     with pytest.raises(PermanentError, match=r"Something stood there between .* and .*CES?T"):
         stored.restore(f"{FOLDER}/Protokoll.txt", target)
+
+
+def test_a_moment_of_which_the_retention_took_files_is_not_called_whole(stored: Stored, target: Path) -> None:
+    stored.nas.write(f"{FOLDER}/stays", "a")
+    gone = stored.nas.write(f"{FOLDER}/goes", "b")
+    stored.keep()
+    gone.unlink()
+    stored.keep()
+    stored.nas.rows("update files set deleted_at = deleted_at - interval '2 days' where deleted_at is not null")
+    settings = stored.settings.model_copy(update={"retention_days": 1})
+    assert purge(settings, now=stored.now(), dry_run=False, confirmed=True).files == 1
+
+    now, then = stored.now(), stored.now() - dt.timedelta(days=2)
+    whole, not_whole = stored.restore(FOLDER, target, at=now), stored.restore("", target, at=then)
+
+    assert (whole.complete, whole.warnings) == (True, [])
+    assert not not_whole.complete
+    assert "Retention has removed files for good" in not_whole.warnings[0]
+    with pytest.raises(PermanentError, match="Retention has removed files"):
+        stored.restore(FOLDER, target, at=then)
 
 
 @pytest.mark.parametrize("path", ["../x", "projekte/../..", "/etc/passwd", "a\0b"])
