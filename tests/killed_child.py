@@ -8,6 +8,7 @@ import os
 import signal
 import traceback
 from collections.abc import Callable
+from multiprocessing import forkserver
 from typing import Any
 
 import psycopg
@@ -44,6 +45,7 @@ def run_in_child(
             setattr(psycopg.Cursor, name, counted(getattr(psycopg.Cursor, name)))
         if requests:
             BaseClient._make_api_call = counted(BaseClient._make_api_call)
+        _forget_forkserver()
         status = 1
         try:
             action()
@@ -63,3 +65,9 @@ def run_in_child(
         return None
     assert os.waitstatus_to_exitcode(status) == 0, "the action failed by itself"
     return list(json.loads(said))
+
+
+def _forget_forkserver() -> None:
+    """Let a forked process start a fork server of its own: that of its parent is none of its children."""
+    server = forkserver._forkserver
+    server._forkserver_address = server._forkserver_alive_fd = server._forkserver_pid = None

@@ -129,6 +129,8 @@ def _only_run(settings: Settings) -> Iterator[Connection]:
         if not alone:
             raise BusyError("Another run of the retention is under way.", next_step="Wait until it has ended.")
         yield connection
+        # Closing alone frees it a moment later, and a purge that follows at once would be refused.
+        connection.execute(load_queries("purge")["unlock_purging"])
 
 
 class _Purge:

@@ -117,6 +117,8 @@ def _only_run(settings: Settings) -> Iterator[Connection]:
         if not alone:
             raise BusyError("Another verification of the objects is running.", next_step="Wait until it has ended.")
         yield connection
+        # Closing alone frees it a moment later, and a verification that follows at once would be refused.
+        connection.execute(load_queries("mirror")["unlock_verifying"])
 
 
 class _Run:

@@ -250,7 +250,7 @@ def test_the_command_ends_with_1_while_something_does_not_run_and_its_json_has_t
     shown = CliRunner().invoke(main, ["status"])
     assert shown.exit_code == 1
     assert re.search(r"^supervisor +DOWN", shown.output, re.MULTILINE)
-    assert len(shown.output.splitlines()) <= 50
+    assert len(shown.output.splitlines()) <= 55
     assert max(map(len, shown.output.splitlines())) <= 100
 
     told = CliRunner().invoke(main, ["status", "--json"])

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import pytest
 from nas_tree import Nas
 
+from ibhelm_pipelines import renaming
 from ibhelm_pipelines.settings import Settings
 from ibhelm_pipelines.share import Share
-from ibhelm_pipelines.vendors.missive import attachment_disk
 from ibhelm_pipelines.vendors.missive.attachment_disk import Disk, Folder, Target, temporary_name
 from ibhelm_pipelines.vendors.missive.attachment_places import Place
 
@@ -21,7 +21,7 @@ DIGEST = hashlib.sha256(DATA).hexdigest()
 @pytest.fixture(params=["renameat2", "link"])
 def folder(request: pytest.FixtureRequest, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Folder]:
     if request.param == "link":  # as NFS wants it
-        monkeypatch.setattr(attachment_disk, "_renameat2", None)
+        monkeypatch.setattr(renaming, "_renameat2", None)
     with Disk(Share.open(settings)) as disk, disk.folder(Place(raw_base=b"", below=("a", "b")), levels=2) as folder:
         yield folder
 

@@ -107,5 +107,5 @@ def test_every_reader_in_the_table_exists() -> None:
 
 def test_a_tool_version_names_family_revision_and_library() -> None:
     family, _, library = tool_version("pdf", "text", Settings(_env_file=None)).partition(" ")
-    assert family == "pdf/2"
+    assert family == "pdf/3"
     assert library.startswith("pymupdf-1.26.")
