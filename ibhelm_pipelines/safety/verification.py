@@ -52,7 +52,7 @@ class VerificationReport:
 
     Attributes:
         listed: objects that should be there, and were compared with the listing.
-        objects: were read back.
+        objects: were read back and are right; what had to be healed is not among them.
         bytes: of these.
         missing: were not there, or of another size.
         damaged: were there, but their bytes were not right, or not to be had.
