@@ -7,7 +7,6 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 from nas_tree import Nas
-from tenacity import Retrying, stop_after_delay, wait_fixed
 
 from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.content.steps import run_step
@@ -47,17 +46,6 @@ class Mirror:
     def store(self) -> None:
         scan(other(self.settings, max_deletion_percent=100))
         run_step("store", self.settings)
-        self._wait_for_locks()
-
-    def _wait_for_locks(self) -> None:
-        """The connections of the step are closed; the server frees their locks on objects a moment later."""
-        locks = (
-            "select count(*) from pg_locks l join pg_database d on d.oid = l.database"
-            " where d.datname = current_database() and l.locktype = 'advisory'"
-        )
-        for attempt in Retrying(stop=stop_after_delay(10), wait=wait_fixed(0.02)):
-            with attempt:
-                assert self.rows(locks) == [(0,)]
 
     def objects(self) -> dict[str, bytes]:
         """What whoever asks for them gets."""
