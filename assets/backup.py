@@ -13,8 +13,8 @@ from assets.checks import evaluations
 from assets.folder_asset import CODE_VERSION, OWNERS
 from assets.job_report import Event, Progress, reported
 from assets.reporting import ROW_COUNT, Numbers
-from ibhelm_pipelines.db.checks import BACKUP_QUESTIONS
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.safety_checks import BACKUP_QUESTIONS
 from ibhelm_pipelines.privacy.kept_list import keep_list
 from ibhelm_pipelines.safety.backup import back_up
 from ibhelm_pipelines.safety.backup_keeping import expire_backups

@@ -1,4 +1,4 @@
-"""The questions of `ibhelm_pipelines.db.checks` as asset checks: without partitions, over the tables as they are now.
+"""The questions of `ibhelm_pipelines.db` as asset checks: without partitions, over the tables as they are now.
 
 An op that answers several can be subset, because a job that selects one asset selects that asset's checks with it. The
 jobs answer them too, at their end, whether they went well or not, so that none stays green from an older day.
@@ -12,23 +12,23 @@ from typing import Any
 import dagster as dg
 
 from ibhelm_pipelines.db.checks import (
-    BACKUP_QUESTIONS,
-    DRILL_QUESTIONS,
     EMBEDDING_QUESTIONS,
     FILE_QUESTIONS,
     LIVE_QUESTIONS,
-    MANIFEST_QUESTIONS,
-    MIRROR_QUESTIONS,
     MISSIVE_QUESTIONS,
     REGISTER_QUESTIONS,
-    RETENTION_QUESTIONS,
     SEARCH_QUESTIONS,
     TEAMWORK_QUESTIONS,
-    Answer,
-    Question,
-    ask,
 )
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.question import Answer, Question, ask
+from ibhelm_pipelines.db.safety_checks import (
+    BACKUP_QUESTIONS,
+    DRILL_QUESTIONS,
+    MANIFEST_QUESTIONS,
+    MIRROR_QUESTIONS,
+    RETENTION_QUESTIONS,
+)
 from ibhelm_pipelines.settings import Settings
 from resources.platform import Platform
 

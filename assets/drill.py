@@ -12,7 +12,7 @@ from assets.checks import evaluations
 from assets.folder_asset import CODE_VERSION, OWNERS
 from assets.job_report import Event, Progress, reported
 from assets.reporting import ROW_COUNT, Numbers
-from ibhelm_pipelines.db.checks import DRILL_QUESTIONS
+from ibhelm_pipelines.db.safety_checks import DRILL_QUESTIONS
 from ibhelm_pipelines.safety.drill import drill
 from ibhelm_pipelines.settings import Settings
 from resources.lanes import BACKUP_ASSET, DRILL_ASSET, DRILL_JOB, LANE_TAG

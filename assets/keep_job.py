@@ -15,7 +15,7 @@ from pydantic import Field
 from assets.checks import news_of
 from assets.job_report import Event, Progress, earlier_summary, reported, told_before
 from assets.reporting import Numbers
-from ibhelm_pipelines.db.checks import Question
+from ibhelm_pipelines.db.question import Question
 from ibhelm_pipelines.settings import Settings
 from resources.platform import Platform
 

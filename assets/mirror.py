@@ -12,7 +12,7 @@ from assets.checks import news_of
 from assets.folder_asset import CODE_VERSION, OWNERS
 from assets.job_report import Event, Progress
 from assets.reporting import ROW_COUNT, Numbers
-from ibhelm_pipelines.db.checks import MIRROR_QUESTIONS
+from ibhelm_pipelines.db.safety_checks import MIRROR_QUESTIONS
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.local.priority import give_way
 from ibhelm_pipelines.safety.verification import VerificationReport, verify_mirror

@@ -28,7 +28,7 @@ from assets.missive import (
 from assets.reporting import ROW_COUNT, is_on
 from ibhelm_pipelines.db.checks import MISSIVE_QUESTIONS
 from ibhelm_pipelines.errors import ConfigurationError
-from ibhelm_pipelines.live.attachments import AttachmentReport, save_attachments
+from ibhelm_pipelines.live.attachments import AttachmentReport, save_attachments, settle_attachments
 from ibhelm_pipelines.settings import Settings
 from ibhelm_pipelines.vendors.missive.months import count_waiting, months_to_save
 from ibhelm_pipelines.vendors.missive.resources import ATTACHMENTS_ASSET, DIRECTORY_ASSET
@@ -40,6 +40,8 @@ from resources.vendors import MISSIVE
 
 ATTACHMENT_SECONDS = 15 * 60
 """After so long a run begins no further month of attachments."""
+SETTLING_SECONDS = 60
+"""How long a run waits for other scans to let go of folders in which it put attachments."""
 
 _TELLING = ("new", "changed", "deleted", "restored", "failed")
 _SUMMED = ("seen", "saved", "linked", "bytes", "failed", "seconds")
@@ -162,6 +164,8 @@ def _save(
         if month is not None and is_news and MONTHS.has_partition_key(month):
             numbers = attachment_numbers(report, rows.get(month, 0))
             yield dg.AssetMaterialization(ATTACHMENTS_ASSET, partition=month, metadata=numbers)
+    if settings.attachment_inbox == "on":
+        settle_attachments(settings, seconds=SETTLING_SECONDS)
     total["waiting"] = count_waiting(settings)
     context.log.info(f"Attachments: {total}")
 

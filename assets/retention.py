@@ -20,9 +20,9 @@ from assets.checks import news_of
 from assets.folder_asset import CODE_VERSION, OWNERS
 from assets.job_report import Event, Progress
 from assets.reporting import Numbers
-from ibhelm_pipelines.db.checks import RETENTION_QUESTIONS
 from ibhelm_pipelines.db.cleanup import delete_old_rows
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.db.safety_checks import RETENTION_QUESTIONS
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.safety.purge import PurgeReport, purge
 from resources.lanes import LANE_TAG, RETENTION_ASSET, RETENTION_JOB

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 import click
 from rich.table import Table
 
-from ibhelm_pipelines.db.checks import ask
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.question import ask
 from ibhelm_pipelines.errors import IbhelmError, TransientError
 from ibhelm_pipelines.local.dagster_process import dagster_environment
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
-    from ibhelm_pipelines.db.checks import Answer, Question
+    from ibhelm_pipelines.db.question import Answer, Question
     from ibhelm_pipelines.settings import Settings
 
 EXIT_STORED, EXIT_FAILED, EXIT_OPEN, EXIT_STOPPED = 0, 1, 3, 130

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.table import Table
 
-    from ibhelm_pipelines.db.checks import Question
+    from ibhelm_pipelines.db.question import Question
     from ibhelm_pipelines.settings import Settings
 
 COLUMNS = {"rows": "dagster/row_count", **{name: name for name in ("new", "changed", "deleted")}}
@@ -171,7 +171,7 @@ def _left(summary: dict[str, Any]) -> list[dict[str, str]]:
         points.append(("conversations_due", f"{due} conversations could not be read.", "They are tried again soon."))
     attachments = summary.get("attachments", {})
     if attachments.get("mode") == "on" and (waiting := attachments.get("waiting")):
-        points.append(("attachments_waiting", f"{waiting} attachments are not on the NAS.", "They are tried again."))
+        points.append(("attachments_waiting", f"{waiting} attachments are not brought yet.", "They are tried again."))
     names = ("check", "problem", "next_step")
     return [dict(zip(names, point, strict=True)) for point in points]
 

@@ -50,11 +50,12 @@ def remove_left_folders() -> None:
         # another user's, one that its owner or another run is removing now, or one of a living run
         with suppress(PermissionError, FileNotFoundError, BlockingIOError), owner.open("r+") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _end_what_runs_in(owner.parent)
+            end_what_runs_in(owner.parent)
             shutil.rmtree(owner.parent)
 
 
-def _end_what_runs_in(folder: Path) -> None:
+def end_what_runs_in(folder: Path) -> None:
+    """End the processes that work in a folder, or keep their state there."""
     left = [process for process in psutil.process_iter() if _runs_in(process, folder)]
     for process in left:
         with suppress(psutil.NoSuchProcess):

@@ -9,8 +9,8 @@ from typing import Any, ClassVar
 import dagster as dg
 import tables
 
-from ibhelm_pipelines.db.checks import Question, ask
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.question import Question, ask
 from ibhelm_pipelines.definitions import defs
 from ibhelm_pipelines.settings import Settings
 from resources.lanes import FULL_TAG

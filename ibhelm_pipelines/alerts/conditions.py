@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from ibhelm_pipelines.db.checks import QUESTIONS, ask
+from ibhelm_pipelines.db.checks import QUESTIONS
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.db.question import ask
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Iterable
 
-    from ibhelm_pipelines.db.checks import Answer, Question
     from ibhelm_pipelines.db.connect import Connection
+    from ibhelm_pipelines.db.question import Answer, Question
 
 Severity = Literal["error", "warning"]
 

@@ -36,10 +36,12 @@ if TYPE_CHECKING:
     from ibhelm_pipelines.settings import Settings
     from ibhelm_pipelines.vendors.missive.attachment_ledger import Attachment, Placed
 
-__all__ = ["AttachmentReport", "save_attachments"]
+__all__ = ["AttachmentReport", "save_attachments", "settle_attachments"]
 
 AT_ONCE = 50
 """Attachments between two scans of what was put on the share: so many may have a file and no link for a while."""
+
+SETTLING_PAUSE_SECONDS = 1.0
 
 
 def save_attachments(
@@ -83,6 +85,26 @@ def save_attachments(
     return run.report
 
 
+def settle_attachments(settings: Settings, *, seconds: float) -> None:
+    """See to the files that a run put on the share while another scan held their folder, as soon as that lets go.
+
+    A live scan is done in a moment; whoever asked for a sync would be told that attachments wait which are there.
+
+    Args:
+        settings: of this process.
+        seconds: after which what is not seen yet is left to the live lane and to the next run.
+
+    Raises:
+        ShareUnavailableError, DatabaseUnavailableError, ConfigurationError: as `save_attachments`.
+    """
+    until = time.monotonic() + seconds
+    with connect(settings.require_database_url(), application="attachments", autocommit=True) as connection:
+        run = _Run(settings, connection, Scope(month=None, conversations=None), lambda _: None)
+        while run.has_unseen_files() and time.monotonic() < until:
+            time.sleep(SETTLING_PAUSE_SECONDS)
+            run.recognise()
+
+
 class _Run:
     """One run over a scope."""
 
@@ -124,6 +146,15 @@ class _Run:
     def finish(self) -> None:
         """Count what is left."""
         self.report.waiting = self._ledger.waiting(self._scope)
+
+    def has_unseen_files(self) -> bool:
+        """Tell whether a file of ours stands on the share that no scan has found."""
+        return bool(self._ledger.unlinked())
+
+    def recognise(self) -> None:
+        """Scan what no scan has found, and link it."""
+        with Disk(Share.open(self._settings)) as disk:
+            self._recognise(disk)
 
     def plan(self) -> None:
         """Write down where everything would go; nothing is fetched."""

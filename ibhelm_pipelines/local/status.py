@@ -18,10 +18,11 @@ from psycopg.rows import class_row
 
 from ibhelm_pipelines.alerts.conditions import CHECK_PREFIX, conditions_of, plain
 from ibhelm_pipelines.alerts.message import local_time
-from ibhelm_pipelines.db.checks import QUESTIONS, ask
+from ibhelm_pipelines.db.checks import QUESTIONS
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.migrations import pending
 from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.db.question import ask
 from ibhelm_pipelines.errors import IbhelmError
 from ibhelm_pipelines.local import dagster_process
 from ibhelm_pipelines.local.ports import HOST

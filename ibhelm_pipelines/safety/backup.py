@@ -26,6 +26,7 @@ from ibhelm_pipelines.safety import backup_ledger as ledger
 from ibhelm_pipelines.safety.backup_manifest import DATABASE, Manifest, dump_key, manifest_key
 from ibhelm_pipelines.safety.encryption import encrypt, read_recipients
 from ibhelm_pipelines.safety.postgres_tools import require_not_newer, running, tools_version
+from ibhelm_pipelines.safety.single_run import BACKUP, single_run
 from ibhelm_pipelines.safety.table_counts import count_grants, count_tables
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def back_up(settings: Settings, *, now: dt.datetime, on_progress: Callable[[str]
     """
     recipients = read_recipients(settings)
     begun = time.monotonic()
-    with ledger.sole_holder(settings, ledger.BACKING_UP, what="backup") as connection, ObjectStore(settings) as store:
+    with single_run(settings, BACKUP) as connection, ObjectStore(settings) as store:
         store.check()
         ledger.bring_in_line(connection, store, settings, now=now)
         manifests = tuple(

@@ -21,6 +21,7 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import BackupDamagedError
 from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.safety import backup_ledger as ledger
+from ibhelm_pipelines.safety.single_run import BACKUP, single_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Hashable
@@ -83,7 +84,7 @@ def expire_backups(settings: Settings, *, now: dt.datetime) -> list[str]:
         days=settings.backup_keep_daily, weeks=settings.backup_keep_weekly, months=settings.backup_keep_monthly
     )
     expired: list[str] = []
-    with ledger.sole_holder(settings, ledger.BACKING_UP, what="backup") as connection, ObjectStore(settings) as store:
+    with single_run(settings, BACKUP) as connection, ObjectStore(settings) as store:
         store.check()
         good: dict[str, list[Manifest]] = {}
         for backup in ledger.bring_in_line(connection, store, settings, now=now):

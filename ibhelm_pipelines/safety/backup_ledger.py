@@ -1,55 +1,29 @@
 """`ops.backups`: what was tried and what came of it, kept in line with what the bucket really has.
 
-Invariants: one backup at a time, by a lock that dies with its holder; what a killed one left is cleared before the
+Invariants: whoever makes or expires backups holds `single_run.BACKUP`; what a killed one left is cleared before the
 next; a dump is deleted only if the table knows it as one of ours that failed or expired.
 """
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import structlog
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.errors import BusyError, DatabaseUnavailableError
+from ibhelm_pipelines.errors import DatabaseUnavailableError
 from ibhelm_pipelines.redaction import Redactor
 from ibhelm_pipelines.safety.backup_list import find_backups
 from ibhelm_pipelines.safety.backup_manifest import PREFIX, SUFFIX, Manifest, manifest_key
 
 if TYPE_CHECKING:
     import datetime as dt
-    from collections.abc import Iterator
 
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.objects.store import ObjectStore
     from ibhelm_pipelines.safety.backup_list import Backup
     from ibhelm_pipelines.settings import Settings
-
-BACKING_UP = 727020
-DRILLING = 727021
-"""Advisory locks of Postgres."""
-
-
-@contextmanager
-def sole_holder(settings: Settings, lock: int, *, what: str) -> Iterator[Connection]:
-    """Hold a lock for the length of the block, on the connection that the block is given, in autocommit mode.
-
-    Raises:
-        BusyError: somebody else holds it.
-        DatabaseUnavailableError: Postgres does not answer.
-    """
-    url = settings.require_database_url()
-    with connect(url, application=what, autocommit=True) as connection:
-        with translated_errors():
-            [(is_ours,)] = connection.execute(load_queries("backups")["lock"], {"lock": lock}).fetchall()
-        if not is_ours:
-            raise BusyError(f"Another {what} is under way.", next_step="Wait for its end: `ibhelm status` shows it.")
-        yield connection
-        # Closing alone frees it a moment later, and the expiry that follows a backup at once would be refused.
-        with translated_errors():
-            connection.execute(load_queries("backups")["unlock"], {"lock": lock})
 
 
 def begin(connection: Connection, database: str, key: str, *, now: dt.datetime) -> None:

@@ -24,11 +24,11 @@ from ibhelm_pipelines.local.storage import owner_url
 from ibhelm_pipelines.objects.fetching import Fetched, fetch
 from ibhelm_pipelines.objects.store import ORIGINALS, ObjectStore
 from ibhelm_pipelines.redaction import Redactor
-from ibhelm_pipelines.safety import backup_ledger as ledger
 from ibhelm_pipelines.safety import scratch_database
 from ibhelm_pipelines.safety.backup_list import newest_backup
 from ibhelm_pipelines.safety.database_restore import fetch_and_verify, restore_backup
 from ibhelm_pipelines.safety.encryption import read_identities
+from ibhelm_pipelines.safety.single_run import DRILL, single_run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +102,7 @@ def drill(settings: Settings, *, now: dt.datetime, on_progress: Callable[[str], 
         ConfigurationError: the role may not create databases, a key cannot be read; written down, too.
     """
     begun = time.monotonic()
-    with ledger.sole_holder(settings, ledger.DRILLING, what="restore drill") as connection:
+    with single_run(settings, DRILL) as connection:
         number = _begin(connection, now)
         try:
             report = _Drill(

@@ -27,6 +27,7 @@ from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.safety.bucket_listing import PREFIXES
 from ibhelm_pipelines.safety.clock import doubt
 from ibhelm_pipelines.safety.orphans import delete_orphans, list_orphans
+from ibhelm_pipelines.safety.single_run import PURGE, single_run
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -111,7 +112,7 @@ def purge(
         DatabaseUnavailableError: Postgres does not answer.
         ConfigurationError: the credentials or the bucket are wrong.
     """
-    with translated_errors(), _only_run(settings) as connection, ObjectStore(settings) as store:
+    with translated_errors(), single_run(settings, PURGE) as connection, ObjectStore(settings) as store:
         store.check()
         run = _Purge(settings, connection, store, now=now, confirmed=confirmed, tell=on_progress or (lambda _: None))
         run.judge()
@@ -120,17 +121,6 @@ def purge(
         else:
             run.remove()
     return run.report
-
-
-@contextmanager
-def _only_run(settings: Settings) -> Iterator[Connection]:
-    with connect(settings.require_database_url(), application="retention", autocommit=True) as connection:
-        [(alone,)] = connection.execute(load_queries("purge")["lock_purging"]).fetchall()
-        if not alone:
-            raise BusyError("Another run of the retention is under way.", next_step="Wait until it has ended.")
-        yield connection
-        # Closing alone frees it a moment later, and a purge that follows at once would be refused.
-        connection.execute(load_queries("purge")["unlock_purging"])
 
 
 class _Purge:

@@ -14,12 +14,13 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.content.steps import open_threads
-from ibhelm_pipelines.db.connect import connect, translated_errors
+from ibhelm_pipelines.db.connect import translated_errors
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.errors import BusyError, ObjectStoreUnavailableError
+from ibhelm_pipelines.errors import ObjectStoreUnavailableError
 from ibhelm_pipelines.objects.store import ObjectStore
 from ibhelm_pipelines.safety.bucket_listing import compare
 from ibhelm_pipelines.safety.healing import Healer, Healing, Stored, Trouble, place_at
+from ibhelm_pipelines.safety.single_run import VERIFICATION, single_run
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -98,7 +99,7 @@ def verify_mirror(
         ConfigurationError: the credentials or the bucket are wrong.
     """
     started = time.monotonic()
-    with translated_errors(), _only_run(settings) as connection, ObjectStore(settings) as store:
+    with translated_errors(), single_run(settings, VERIFICATION) as connection, ObjectStore(settings) as store:
         store.check()
         run = _Run(settings, connection, store, now=now, rebuild=rebuild, tell=on_progress or (lambda _: None))
         run.begin(everything=everything)
@@ -108,17 +109,6 @@ def verify_mirror(
         run.finish()
     run.report.seconds = time.monotonic() - started
     return run.report
-
-
-@contextmanager
-def _only_run(settings: Settings) -> Iterator[Connection]:
-    with connect(settings.require_database_url(), application="verify", autocommit=True) as connection:
-        [(alone,)] = connection.execute(load_queries("mirror")["lock_verifying"]).fetchall()
-        if not alone:
-            raise BusyError("Another verification of the objects is running.", next_step="Wait until it has ended.")
-        yield connection
-        # Closing alone frees it a moment later, and a verification that follows at once would be refused.
-        connection.execute(load_queries("mirror")["unlock_verifying"])
 
 
 class _Run:

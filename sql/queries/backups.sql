@@ -1,11 +1,5 @@
 -- Backups of the databases and the trials of restoring them (ibhelm_pipelines/safety).
 
--- name: lock
-select pg_try_advisory_lock(%(lock)s)
-
--- name: unlock
-select pg_advisory_unlock(%(lock)s)
-
 -- name: has_database
 select exists (select from pg_database where datname = %(name)s)
 

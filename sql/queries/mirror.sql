@@ -1,12 +1,5 @@
 -- The mirror in S3: compared with its rows, read again, healed (ibhelm_pipelines/safety/verification.py).
 
--- name: lock_verifying
--- One run at a time.
-select pg_try_advisory_lock(hashtextextended('ibhelm verify', 0))
-
--- name: unlock_verifying
-select pg_advisory_unlock(hashtextextended('ibhelm verify', 0))
-
 -- name: rows_below
 -- In the order in which S3 lists: that of the bytes.
 select key, size_bytes, verified_at from ops.stored_objects

@@ -1,12 +1,5 @@
 -- Removes for good what is deleted for longer than its retention, and objects that nothing names (ibhelm_pipelines/safety/purge.py). Contents: contents.sql.
 
--- name: lock_purging
--- One run at a time.
-select pg_try_advisory_lock(hashtextextended('ibhelm retention', 0))
-
--- name: unlock_purging
-select pg_advisory_unlock(hashtextextended('ibhelm retention', 0))
-
 -- name: clock
 -- What the database says of the time: its own clock, the newest thing that began, and when a purge last had nothing against it (or a scan, before the first).
 select now(),

@@ -22,7 +22,7 @@ import psycopg
 import pytest
 import requests
 from composed import FOREIGN, JOBS, services
-from left_folders import servers_folder
+from left_folders import end_what_runs_in, servers_folder
 
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.local.process import tail, wait_until
@@ -31,7 +31,7 @@ from ibhelm_pipelines.local.secret_files import Server, init_secrets
 
 LASTING = ["code", "watcher", "worker", "webhooks", "web", "webserver", "daemon"]
 HEALTHY_SECONDS = 150
-GRACE_SECONDS = 10  # what Docker grants where nothing else is said
+ENDING_SECONDS = 60  # compose.yaml grants less, to a machine that has not a whole test suite to run besides
 POLL_SECONDS = 1.0
 PORTS = ("IBHELM_WEB_PORT", "IBHELM_WEBHOOKS_PORT", "IBHELM_DAGSTER_PORT", "IBHELM_CODE_SERVER_PORT")
 BUCKET = "production"
@@ -131,7 +131,7 @@ class Machine:
         """Tell all of them at once, as `docker compose down` does; return their exit statuses."""
         for process in self.processes.values():
             process.send_signal(signal.SIGTERM)
-        return {name: process.wait(GRACE_SECONDS) for name, process in self.processes.items()}
+        return {name: process.wait(ENDING_SECONDS) for name, process in self.processes.items()}
 
 
 def _without_rights() -> list[str]:
@@ -171,6 +171,7 @@ def _machine(folder: Path, s3: EmbeddedS3) -> Iterator[Machine]:
             process.kill()
             process.wait()
         server.stop()
+        end_what_runs_in(folder)  # what a killed process had started; a container takes it along
 
 
 @pytest.mark.timeout(900)  # seven processes, two of Dagster's among them, on a machine that may be busy

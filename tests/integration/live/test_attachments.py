@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,9 +20,11 @@ from mailed_attachments import (
 )
 
 from ibhelm_pipelines.content.steps import open_steps
+from ibhelm_pipelines.live.attachments import settle_attachments
 from ibhelm_pipelines.nas.locks import SCANNING, lock_folders
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
+from ibhelm_pipelines.vendors.missive.months import count_waiting
 
 MAIL = f"{PROJECT}/IBH-INBOX/20260306-Jürgen Müller-Angebot Lüftung"
 
@@ -236,6 +239,22 @@ def test_where_a_scan_is_at_work_the_file_waits_in_the_inbox_and_is_linked_later
     scan(desk.settings)  # whoever does what waits in the inbox
     report = desk.save()
     assert (report.saved, report.waiting) == (0, 0)
+    desk.assert_linked(attachment)
+    assert len(desk.downloads()) == 1
+
+
+def test_a_run_that_settles_links_the_file_as_soon_as_the_other_scan_lets_go(desk: MailedAttachments) -> None:
+    [attachment] = desk.mail("m", ("a.pdf", b"a"))
+    with psycopg.connect(desk.settings.require_database_url(), autocommit=True) as other:
+        lock_folders(other, SCANNING, [PROJECT], wait="1s")
+        assert desk.save().waiting == 1
+        settle_attachments(desk.settings, seconds=0.1)
+        assert count_waiting(desk.settings) == 1, "it was said to be seen while the other scan went on"
+        letting_go = threading.Timer(1, other.close)
+        letting_go.start()
+        settle_attachments(desk.settings, seconds=60)
+        letting_go.join()
+    assert count_waiting(desk.settings) == 0
     desk.assert_linked(attachment)
     assert len(desk.downloads()) == 1
 

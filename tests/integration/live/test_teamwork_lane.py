@@ -11,8 +11,9 @@ from live_desk import Desk, Workers, becomes, item
 from tampering_proxy import Given, proxy
 from teamwork_office import PLENTY, connected, in_haste
 
-from ibhelm_pipelines.db.checks import LIVE_QUESTIONS, ask
+from ibhelm_pipelines.db.checks import LIVE_QUESTIONS
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.question import ask
 from ibhelm_pipelines.demo.teamwork import actions
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.vendor.faults import Faults

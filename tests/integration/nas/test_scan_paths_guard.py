@@ -15,7 +15,8 @@ import psycopg
 import pytest
 from nas_tree import NOBODY, Nas, as_nobody
 
-from ibhelm_pipelines.db.checks import QUESTIONS, ask
+from ibhelm_pipelines.db.checks import QUESTIONS
+from ibhelm_pipelines.db.question import ask
 from ibhelm_pipelines.errors import ShareUnavailableError
 from ibhelm_pipelines.nas.deletions import delete_vanished
 from ibhelm_pipelines.nas.hash import Hasher

@@ -23,7 +23,8 @@ from assets.register import activity, item_links, people, projects
 from assets.retention import retention
 from assets.search import search_documents
 from assets.teamwork import TEAMWORK, teamwork_directory, teamwork_tasks
-from ibhelm_pipelines.db.checks import QUESTIONS, ask
+from ibhelm_pipelines.db.checks import QUESTIONS
+from ibhelm_pipelines.db.question import ask
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
 from resources.platform import Platform

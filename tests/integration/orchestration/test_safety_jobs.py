@@ -11,7 +11,7 @@ from nas_tree import Nas
 from assets.mirror import mirror_job, mirror_verification
 from assets.retention import purge_what_is_due, retention
 from ibhelm_pipelines.content.steps import run_step
-from ibhelm_pipelines.db.checks import MIRROR_QUESTIONS, RETENTION_QUESTIONS
+from ibhelm_pipelines.db.safety_checks import MIRROR_QUESTIONS, RETENTION_QUESTIONS
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
 from resources.platform import Platform

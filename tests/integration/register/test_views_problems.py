@@ -8,8 +8,9 @@ import pytest
 from nas_tree import Nas
 from register_desk import Desk
 
-from ibhelm_pipelines.db.checks import QUESTIONS, REGISTER_QUESTIONS, ask
+from ibhelm_pipelines.db.checks import QUESTIONS, REGISTER_QUESTIONS
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.question import ask
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.register.counting import count_links
 

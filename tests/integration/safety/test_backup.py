@@ -30,11 +30,11 @@ from ibhelm_pipelines.errors import (
     ObjectStoreUnavailableError,
     TransientError,
 )
-from ibhelm_pipelines.safety import backup_ledger
 from ibhelm_pipelines.safety.backup import back_up, databases
 from ibhelm_pipelines.safety.backup_list import list_backups
 from ibhelm_pipelines.safety.backup_manifest import manifest_key
 from ibhelm_pipelines.safety.postgres_tools import require_not_newer
+from ibhelm_pipelines.safety.single_run import BACKUP, single_run
 from ibhelm_pipelines.settings import Settings
 
 LATER = TAKEN + dt.timedelta(days=1)
@@ -102,16 +102,36 @@ def test_a_key_that_is_none_stops_it_before_anything_is_done(settings: Settings)
     assert tables.ask(settings.require_database_url(), STATES) == []
 
 
-def test_two_at_the_same_time_or_of_the_same_second_are_refused(settings: Settings) -> None:
-    with (
-        backup_ledger.sole_holder(settings, backup_ledger.BACKING_UP, what="backup"),
-        pytest.raises(BusyError, match="Another backup is under way"),
-    ):
+def test_two_at_the_same_time_are_refused(settings: Settings) -> None:
+    with single_run(settings, BACKUP), pytest.raises(BusyError, match="Another backup is under way"):
         back_up(settings, now=TAKEN)
-    back_up(settings, now=TAKEN)
-    with pytest.raises(BusyError, match="already"):
-        back_up(settings, now=TAKEN)
-    assert [state for _, state, _ in tables.ask(settings.require_database_url(), STATES)] == ["ok"]
+    assert tables.ask(settings.require_database_url(), STATES) == []
+
+
+def test_a_second_whose_name_is_taken_is_left_to_whoever_has_it(settings: Settings, s3_client: Any) -> None:
+    encrypted = settings.model_copy(update={"backup_recipients": (str(x25519.Identity.generate().to_public()),)})
+    unknown = "backups/database/20260301T051501Z.dump"
+    tables.ask(
+        settings.require_database_url(),
+        "insert into ops.backups (database, key, started_at, encrypted) values ('ibhelm', %s, %s, false)",
+        "backups/database/20260301T051500Z.dump",
+        TAKEN,
+    )
+    s3_client.put_object(Bucket=settings.s3_bucket, Key=unknown, Body=b"somebody's last hope")
+
+    [first] = back_up(settings, now=TAKEN).backups  # in the second in which one was killed
+    [second] = back_up(encrypted, now=TAKEN).backups  # its manifest would have the name of the first one's
+
+    assert (first.key, second.key) == (
+        "backups/database/20260301T051502Z.dump",
+        "backups/database/20260301T051503Z.dump.age",
+    )
+    assert first.taken_at < second.taken_at
+    assert [backup.whole() for backup in list_backups(settings)] == [second, first]
+    states = [state for _, state, _ in tables.ask(settings.require_database_url(), STATES)]
+    assert states == ["failed", "ok", "ok"]
+    stored = s3_client.get_object(Bucket=settings.s3_bucket, Key=unknown)["Body"].read()
+    assert stored == b"somebody's last hope"
 
 
 def test_dagsters_database_is_backed_up_where_it_is_and_nocodbs_where_it_is_named(

@@ -19,8 +19,8 @@ from pyrage import x25519
 from ibhelm_pipelines.errors import BusyError, ConfigurationError, PermanentError, TransientError
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.local.s3 import EmbeddedS3
-from ibhelm_pipelines.safety import backup_ledger
 from ibhelm_pipelines.safety.drill import drill
+from ibhelm_pipelines.safety.single_run import DRILL, single_run
 from ibhelm_pipelines.settings import Settings
 
 LATER = TAKEN + dt.timedelta(hours=1)
@@ -156,8 +156,8 @@ def test_one_that_died_is_called_failed_and_two_at_a_time_are_refused(
     url = office.settings.require_database_url()
     tables.ask(url, "insert into ops.restore_drills (started_at) values (%s)", TAKEN)
     with (
-        backup_ledger.sole_holder(office.settings, backup_ledger.DRILLING, what="restore drill"),
-        pytest.raises(BusyError),
+        single_run(office.settings, DRILL),
+        pytest.raises(BusyError, match="Another restore drill is under way"),
     ):
         drill(office.settings, now=LATER)
 

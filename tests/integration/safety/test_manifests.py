@@ -17,7 +17,8 @@ import psycopg
 import pytest
 from restored_office import Stored, states, tree
 
-from ibhelm_pipelines.db.checks import MANIFEST_QUESTIONS, ask
+from ibhelm_pipelines.db.question import ask
+from ibhelm_pipelines.db.safety_checks import MANIFEST_QUESTIONS
 from ibhelm_pipelines.errors import BusyError, ObjectStoreUnavailableError, PermanentError
 from ibhelm_pipelines.safety.bucket_restore import restore_from_bucket
 from ibhelm_pipelines.safety.manifest_forgetting import forget_manifests

@@ -12,9 +12,9 @@ from simulated_time import SimulatedTime
 
 from ibhelm_pipelines.content.steps import run_step
 from ibhelm_pipelines.db import connect as connecting
-from ibhelm_pipelines.db.checks import RETENTION_QUESTIONS, ask
 from ibhelm_pipelines.db.connect import connect
-from ibhelm_pipelines.db.queries import load_queries
+from ibhelm_pipelines.db.question import ask
+from ibhelm_pipelines.db.safety_checks import RETENTION_QUESTIONS
 from ibhelm_pipelines.errors import BusyError, ObjectStoreUnavailableError
 from ibhelm_pipelines.nas.locks import SCANNING, lock_folders
 from ibhelm_pipelines.objects.disposal import DERIVED, delete_objects
@@ -23,6 +23,7 @@ from ibhelm_pipelines.safety import orphans
 from ibhelm_pipelines.safety import purge as purging
 from ibhelm_pipelines.safety.orphans import delete_orphans
 from ibhelm_pipelines.safety.purge import BUSY_SCAN, FILE_ROWS, PurgeReport, purge
+from ibhelm_pipelines.safety.single_run import PURGE, single_run
 from ibhelm_pipelines.safety.verification import verify_mirror
 from ibhelm_pipelines.settings import Settings
 
@@ -293,9 +294,8 @@ def test_what_somebody_works_on_is_left_whole_and_one_run_is_made_at_a_time(
             run(mirror)
         assert mirror.rows("select count(*)::int from files") == [(2,)]
         assert mirror.rows("select removed from ops.purges") == [({},)]
-        connection.execute(load_queries("purge")["lock_purging"])
-        with pytest.raises(BusyError, match="Another run"):
-            run(mirror)
+    with single_run(mirror.settings, PURGE), pytest.raises(BusyError, match="Another purge is under way"):
+        run(mirror)
     assert run(mirror).files == 1
 
 

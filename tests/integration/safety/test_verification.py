@@ -16,13 +16,15 @@ from s3_between import Between, between
 
 from ibhelm_pipelines.content import originals
 from ibhelm_pipelines.content.steps import run_step
-from ibhelm_pipelines.db.checks import MIRROR_QUESTIONS, ask
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.question import ask
+from ibhelm_pipelines.db.safety_checks import MIRROR_QUESTIONS
 from ibhelm_pipelines.errors import BusyError, ConfigurationError, ObjectStoreUnavailableError
 from ibhelm_pipelines.objects import multipart, store
 from ibhelm_pipelines.objects.store import ObjectStore, original_key, thumbnail_key
 from ibhelm_pipelines.safety import verification
 from ibhelm_pipelines.safety.healing import FROM_NAS, FROM_VERSION, NO_FILE
+from ibhelm_pipelines.safety.single_run import VERIFICATION, single_run
 from ibhelm_pipelines.safety.verification import VerificationReport, verify_mirror
 from ibhelm_pipelines.settings import Settings
 
@@ -285,10 +287,8 @@ def test_what_somebody_is_at_is_left_to_the_next_run_and_what_is_no_longer_kept_
 
 
 def test_one_run_at_a_time_and_a_missing_bucket_is_a_setting(mirror: Mirror) -> None:
-    with connect(mirror.nas.url, application="test", autocommit=True) as connection:
-        connection.execute(verification.load_queries("mirror")["lock_verifying"])
-        with pytest.raises(BusyError):
-            verify(mirror)
+    with single_run(mirror.settings, VERIFICATION), pytest.raises(BusyError, match="Another verification is under way"):
+        verify(mirror)
     with pytest.raises(ConfigurationError):
         verify_mirror(other(mirror.settings, s3_bucket="no-such-bucket"), now=now())
 

@@ -10,7 +10,8 @@ import pytest
 from tables import ask
 from vector_desk import PROSE, CountingModel, add_document, loader, vectors_are_whole
 
-from ibhelm_pipelines.db import checks
+from ibhelm_pipelines.db import question
+from ibhelm_pipelines.db.checks import EMBEDDING_QUESTIONS
 from ibhelm_pipelines.errors import PermanentError
 from ibhelm_pipelines.search import embedding
 from ibhelm_pipelines.search.chunking import chunks
@@ -35,7 +36,7 @@ def states(url: str) -> list[tuple[Any, ...]]:
 def problems(settings: Settings) -> set[str]:
     """Which questions about vectors are not passed."""
     with psycopg.connect(settings.require_database_url(), autocommit=True) as connection:
-        return {one.name for one in checks.EMBEDDING_QUESTIONS if not checks.ask(connection, one).passed}
+        return {one.name for one in EMBEDDING_QUESTIONS if not question.ask(connection, one).passed}
 
 
 def test_the_light_model_finds_by_meaning_what_shares_no_word_with_the_question(

@@ -16,8 +16,9 @@ from tampering_proxy import Asked, Given, proxy
 from teamwork_office import in_haste
 
 from ibhelm_pipelines.cli_vendors import missive_webhooks
-from ibhelm_pipelines.db.checks import QUESTIONS, ask
+from ibhelm_pipelines.db.checks import QUESTIONS
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.question import ask
 from ibhelm_pipelines.demo.missive.server import MissiveSimulator
 from ibhelm_pipelines.demo.missive.webhooks import API_TYPES, Hook
 from ibhelm_pipelines.errors import ConfigurationError, VendorUnavailableError

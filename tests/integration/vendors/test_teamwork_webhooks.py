@@ -14,8 +14,9 @@ from scripted_server import ScriptedServer, reply
 from teamwork_office import PLENTY, connected
 
 from ibhelm_pipelines.cli import main
-from ibhelm_pipelines.db.checks import TEAMWORK_QUESTIONS, ask
+from ibhelm_pipelines.db.checks import TEAMWORK_QUESTIONS
 from ibhelm_pipelines.db.connect import connect
+from ibhelm_pipelines.db.question import ask
 from ibhelm_pipelines.demo.teamwork.api_v1 import EVENTS
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.teamwork.webhooks import Webhook
