@@ -4,8 +4,9 @@
 
 Files are those of the corpus that give a result, the samples of the tests where it has none of a family. Cost: each
 file is read in turns by the bare library in this process and by one worker; the best of the rounds counts, and the
-median file is what is printed. Files/s and CPU: all files of a family at once, by as many workers as there are
-processors; the processor time is that of this process and of the workers. `chrt -r 10` before it keeps other work out.
+median file is what is printed; at the end so for a hundred files spread over the corpus, preview and text together, as
+the pipeline makes both. Files/s and CPU: all files of a family at once, by as many workers as there are processors; the
+processor time is that of this process and of the workers. `chrt -r 10` before it keeps other work out.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import get_args
 
@@ -66,7 +68,7 @@ def collect(corpus: Path, folder: Path, most: int) -> dict[str, list[Path]]:
 
     found: dict[str, list[Path]] = defaultdict(list)
     for path in sorted(corpus.rglob("*")):
-        if path.is_file() and 0 < path.stat().st_size <= COPIED_BYTES and path.name != SPOILS_ITS_PROCESS:
+        if is_measured(path):
             found[family_of(path)].append(path)
     for name, data in samples().items():
         path = folder / name
@@ -74,6 +76,11 @@ def collect(corpus: Path, folder: Path, most: int) -> dict[str, list[Path]]:
         if len(found[family_of(path)]) < 2:
             found[family_of(path)].append(path)
     return {family: paths[:: max(1, len(paths) // most)][:most] for family, paths in found.items()}
+
+
+def is_measured(path: Path) -> bool:
+    """Whether a file has an ordinary size and leaves this process whole."""
+    return path.is_file() and 0 < path.stat().st_size <= COPIED_BYTES and path.name != SPOILS_ITS_PROCESS
 
 
 def family_of(path: Path) -> str:
@@ -113,6 +120,22 @@ def cost_of(sandbox: Sandbox, reader: str, paths: list[Path], rounds: int) -> tu
         alone, inside = (min(column) for column in zip(*times, strict=True))
         costs.append((inside / alone - 1, (inside - alone) * 1000))
     return statistics.median(cost for cost, _ in costs), statistics.median(ms for _, ms in costs)
+
+
+def cost_of_a_file(sandbox: Sandbox, paths: list[Path], rounds: int) -> float:
+    """What the sandbox adds at the median file to preview and text together, as a share; of files that give both."""
+    costs = []
+    for path in paths:
+        readers = [own(tool_for(family_of(path), step)).reader for step in get_args(ReadStep)]
+        jobs = [Job(reader=reader, place=place_of(path), limits=LIMITS) for reader in readers if reader]
+        if len(jobs) == len(readers) and all(sandbox.run(job).state == "ok" for job in jobs):
+            alone, inside = (
+                sum(min(read(job.reader) for _ in range(rounds)) for job in jobs)
+                for read in (partial(bare, path=path), partial(locked_in, sandbox, path=path))
+            )
+            costs.append(inside / alone - 1)
+    print(f"{len(costs)} of {len(paths)} files give preview and text", file=sys.stderr)
+    return statistics.median(costs)
 
 
 def measure(one: Sandbox, all_cores: Sandbox, reader: str, paths: list[Path], rounds: int) -> Figures | None:
@@ -179,7 +202,10 @@ def main() -> None:
                 if figures is not None:
                     rows.append((family, step, figures))
                     print(f"{family} {step}: {figures}", file=sys.stderr)
+        everything = sorted(path for path in arguments.corpus.rglob("*") if is_measured(path))
+        median = cost_of_a_file(one, everything[:: max(1, len(everything) // 100)], arguments.rounds)
     print(table(rows))
+    print(f"\nPreview and text together, median file of the corpus: {median:+.1%}")
     worst = max(rows, key=lambda row: row[2].cost)
     print(f"\nOf {len(rows)} readers {sum(row[2].cost < 0.1 for row in rows)} below 10 %; worst: {worst[0]} {worst[1]}")
 

@@ -8,7 +8,7 @@ import click
 
 from ibhelm_pipelines.content.protection import describe_protection
 from ibhelm_pipelines.local import commands
-from ibhelm_pipelines.safety.backup_state import describe_backups
+from ibhelm_pipelines.safety.backup_state import describe_backups, describe_encryption
 from ibhelm_pipelines.vendors.missive.access import describe_access as describe_missive
 from ibhelm_pipelines.vendors.teamwork.access import describe_access as describe_teamwork
 
@@ -37,12 +37,16 @@ def status(as_json: bool) -> None:
 
 @click.command()
 def doctor() -> None:
-    """Show every setting and its source, look for problems, and say what to do. Exit status 1 when there are any."""
+    """Show every setting and its source, look for problems, and say what to do. Exit status 1 when there are any.
+
+    What is marked ADVICE works, but not as an office would want it; it changes no exit status.
+    """
     looks = {
         "Teamwork": describe_teamwork,
         "Missive": describe_missive,
         "Opening files": describe_protection,
         "Backups": describe_backups,
+        "Encryption of backups": describe_encryption,
     }
     raise SystemExit(commands.doctor(looks))
 

@@ -17,7 +17,7 @@ from rich.text import Text
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.errors import ConfigurationError, PermanentError
 from ibhelm_pipelines.safety.bucket_restore import restore_from_bucket
-from ibhelm_pipelines.safety.history import history, near_paths
+from ibhelm_pipelines.safety.history import history, near_paths, purged
 from ibhelm_pipelines.safety.moments import parse_moment, shown
 from ibhelm_pipelines.safety.past import asked_path
 from ibhelm_pipelines.safety.restore import restore
@@ -114,13 +114,15 @@ def history_command(path: str) -> None:
     with translated_errors(), connect(url, application="history", autocommit=True) as connection:
         found = history(connection, asked)
         near = [] if found else near_paths(connection, asked)
+        warnings = purged(connection)
     if not found:
         raise PermanentError(
-            f"Nothing is known of {asked}.",
+            " ".join([f"Nothing is known of {asked}.", *warnings]),
             next_step=f"Similar: {'; '.join(near)}." if near else "Nothing is spelt similarly either.",
         )
     console = Console(highlight=False)
-    for line in (f"{asked} (the clock in Germany)", _HEAD, *_lines(found, asked)):
+    notes = (f"Note: {warning}" for warning in warnings)
+    for line in (f"{asked} (the clock in Germany)", _HEAD, *_lines(found, asked), *notes):
         console.print(Text(line), soft_wrap=True)
 
 

@@ -49,12 +49,10 @@ class Line:
         Raises:
             OSError: the other end is gone.
         """
-        head = _LENGTH.pack(len(data))
-        if descriptor is None:
-            self._end.sendall(head)
-        else:
-            socket.send_fds(self._end, [head], [descriptor])
-        self._end.sendall(data)
+        frame = _LENGTH.pack(len(data)) + data  # in one piece, so that the other end wakes up once
+        if descriptor is not None:
+            frame = frame[socket.send_fds(self._end, [frame], [descriptor]) :]
+        self._end.sendall(frame)
 
     def take(self) -> tuple[bytes, int] | None:
         """Wait for a frame with a descriptor; None when the other end has hung up. For the worker's side."""

@@ -37,6 +37,7 @@ from ibhelm_pipelines.share import init_share as make_marker
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ibhelm_pipelines.local.doctor import Advice
     from ibhelm_pipelines.settings import Settings
 
 
@@ -88,11 +89,11 @@ def status(*, as_json: bool) -> int:
     return 1 if now.broken else 0
 
 
-def doctor(vendors: Mapping[str, Callable[[Settings], str]]) -> int:
+def doctor(others: Mapping[str, Callable[[Settings], str | Advice]]) -> int:
     """Print every setting, then what was looked at and what to do; return 1 when there is a problem.
 
     Args:
-        vendors: by name what says how things stand with them, or raises what is wrong.
+        others: by name what says how things stand with them, or raises what is wrong.
     """
     settings = load_settings()
     table = _table("setting", "value", "from", "meaning")
@@ -100,10 +101,10 @@ def doctor(vendors: Mapping[str, Callable[[Settings], str]]) -> int:
         table.add_row(line.variable, line.value, line.source, line.meaning)
     console = Console()
     console.print(table)
-    findings = list(examine(settings, Storage.of_this_installation(), vendors))
+    findings = list(examine(settings, Storage.of_this_installation(), others))
     for finding in findings:
-        text = f"{finding.problem} {finding.next_step}" if finding.problem else finding.fact
-        console.print(f"{'PROBLEM' if finding.problem else 'ok':8}{finding.subject}: {text}", markup=False)
+        text = f"{finding.problem or finding.fact} {finding.next_step}".rstrip()
+        console.print(f"{finding.grade:8}{finding.subject}: {text}", markup=False)
     return 1 if any(finding.problem for finding in findings) else 0
 
 

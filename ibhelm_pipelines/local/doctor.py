@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import requests
 from dotenv import dotenv_values
@@ -51,12 +51,26 @@ class SettingLine:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that was looked at. `problem` is empty when it is as it should be."""
+    """One thing that was looked at. `problem` is empty when it works.
+
+    A fact with a next step is advice: it works, but not as an office would want it.
+    """
 
     subject: str
     fact: str = ""
     problem: str = ""
     next_step: str = ""
+
+    @property
+    def grade(self) -> Literal["PROBLEM", "ADVICE", "ok"]:
+        return "PROBLEM" if self.problem else "ADVICE" if self.next_step else "ok"
+
+
+class Advice(NamedTuple):
+    """What a look found that works, but not as an office would want it, and what to do."""
+
+    fact: str
+    next_step: str
 
 
 def list_settings(settings: Settings) -> list[SettingLine]:
@@ -86,14 +100,14 @@ def _shown(name: str, value: object) -> str:
 
 
 def examine(
-    settings: Settings, storage: Storage, vendors: Mapping[str, Callable[[Settings], str]]
+    settings: Settings, storage: Storage, others: Mapping[str, Callable[[Settings], str | Advice]]
 ) -> Iterator[Finding]:
     """Look at everything that may keep the platform from working.
 
     Args:
         settings: all settings, the addresses of embedded services among them.
         storage: what of it is embedded.
-        vendors: by name what says how things stand with them, or raises what is wrong.
+        others: by name what says how things stand with them, or raises what is wrong.
     """
     yield _python()
     yield from _state_folder(settings, storage)
@@ -103,8 +117,9 @@ def examine(
     yield from _services(settings, storage)
     yield _found("Previews and downloads", _links, settings)
     yield _found("Search page", _search_page, settings)
-    for name, look in {**ELSEWHERE, **vendors}.items():
-        yield _found(name, look, settings)
+    for looks in (ELSEWHERE, others):
+        for name, look in looks.items():
+            yield _found(name, look, settings)
     yield _found("Alerts", _alerts, settings)
     yield _found("Heartbeats", _heartbeats, settings)
 
@@ -178,11 +193,14 @@ def _share(settings: Settings) -> Iterator[Finding]:
         yield _found("Marker of the share", _marker, settings)
 
 
-def _found(subject: str, look: Callable[[Settings], str], settings: Settings) -> Finding:
+def _found(subject: str, look: Callable[[Settings], str | Advice], settings: Settings) -> Finding:
     try:
-        return Finding(subject=subject, fact=look(settings))
+        said = look(settings)
     except IbhelmError as error:
         return Finding(subject=subject, problem=error.problem, next_step=error.next_step)
+    if isinstance(said, Advice):
+        return Finding(subject=subject, fact=said.fact, next_step=said.next_step)
+    return Finding(subject=subject, fact=said)
 
 
 def _marker(settings: Settings) -> str:
@@ -281,10 +299,13 @@ def _search_page(settings: Settings) -> str:
     raise ConfigurationError(way.problem, next_step=way.next_step)
 
 
-def _alerts(settings: Settings) -> str:
-    count = check_addresses(settings)
-    nobody = "nobody is told: they stand in the log and `ibhelm status` only, until IBHELM_ALERT_URLS is set"
-    return f"sent to {count} addresses" if count else nobody
+def _alerts(settings: Settings) -> str | Advice:
+    if count := check_addresses(settings):
+        return f"sent to {count} addresses"
+    return Advice(
+        "nobody is told: they stand in the log and `ibhelm status` only.",
+        next_step="Set IBHELM_ALERT_URLS to where the admin reads; docs/operate.md shows how.",
+    )
 
 
 def _heartbeats(settings: Settings) -> str:

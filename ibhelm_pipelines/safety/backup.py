@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
-from ibhelm_pipelines.errors import BackupDamagedError, BusyError
+from ibhelm_pipelines.errors import BackupDamagedError
 from ibhelm_pipelines.local.dagster_process import dagster_database_url
 from ibhelm_pipelines.local.storage import owner_url
 from ibhelm_pipelines.objects.store import ObjectStore
@@ -74,11 +74,11 @@ def back_up(settings: Settings, *, now: dt.datetime, on_progress: Callable[[str]
 
     Args:
         settings: with the databases, the bucket and for whom backups are encrypted.
-        now: the time of the backup.
+        now: the time of the backup; a few seconds are added to it where an earlier one has its name.
         on_progress: told what is being done, several times a second.
 
     Raises:
-        BusyError: another backup is under way, or one was made this very second.
+        BusyError: another backup is under way.
         ConfigurationError: a key is none, a role may not read all, the server is newer than our programs.
         DatabaseUnavailableError, ObjectStoreUnavailableError, TransientError: it can be tried again.
         PermanentError: pg_dump failed.
@@ -90,7 +90,8 @@ def back_up(settings: Settings, *, now: dt.datetime, on_progress: Callable[[str]
         ledger.bring_in_line(connection, store, settings, now=now)
         manifests = tuple(
             _Job(
-                settings=settings, store=store, database=database, url=url, recipients=recipients, now=now,
+                settings=settings, store=store, database=database, url=url, recipients=recipients,
+                now=ledger.free_moment(connection, store, database, now=now),
                 on_progress=on_progress or (lambda _: None),
             ).run(connection)
             for database, url in databases(settings, connection).items()
@@ -128,8 +129,6 @@ class _Job:
 
     def run(self, connection: Connection) -> Manifest:
         key = dump_key(self.database, self.now, encrypted=bool(self.recipients))
-        if self.store.head(manifest_key(key)) is not None:
-            raise BusyError(f"There is a backup {key} already.", next_step="Try again a second later.")
         ledger.begin(connection, self.database, key, now=self.now)
         begun = time.monotonic()
         try:

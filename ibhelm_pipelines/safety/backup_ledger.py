@@ -6,6 +6,8 @@ next; a dump is deleted only if the table knows it as one of ours that failed or
 
 from __future__ import annotations
 
+import datetime as dt
+from itertools import count
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,15 +17,35 @@ from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import DatabaseUnavailableError
 from ibhelm_pipelines.redaction import Redactor
 from ibhelm_pipelines.safety.backup_list import find_backups
-from ibhelm_pipelines.safety.backup_manifest import PREFIX, SUFFIX, Manifest, manifest_key
+from ibhelm_pipelines.safety.backup_manifest import PREFIX, SUFFIX, Manifest, dump_key, manifest_key
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from ibhelm_pipelines.db.connect import Connection
     from ibhelm_pipelines.objects.store import ObjectStore
     from ibhelm_pipelines.safety.backup_list import Backup
     from ibhelm_pipelines.settings import Settings
+
+
+def free_moment(connection: Connection, store: ObjectStore, database: str, *, now: dt.datetime) -> dt.datetime:
+    """Return the first moment, second by second from now on, whose name nothing has and no backup ever had.
+
+    Args:
+        connection: that holds the lock of backups.
+        store: the bucket.
+        database: whose backup is to be named.
+        now: the time to go by.
+
+    Raises:
+        ObjectStoreUnavailableError, ConfigurationError: the bucket cannot be asked.
+        DatabaseUnavailableError: Postgres does not answer.
+    """
+    with translated_errors():
+        tried = {key for (key,) in connection.execute(load_queries("backups")["tried_keys"])}
+    keys = tried.union(store.list_keys(PREFIX))
+    # By the manifest, for an encrypted dump and a plain one of the same second would share it.
+    taken = {key if key.endswith(SUFFIX) else manifest_key(key) for key in keys}
+    moments = (now + dt.timedelta(seconds=seconds) for seconds in count())
+    return next(each for each in moments if manifest_key(dump_key(database, each, encrypted=False)) not in taken)
 
 
 def begin(connection: Connection, database: str, key: str, *, now: dt.datetime) -> None:

@@ -1,4 +1,5 @@
 """What happened to a file or in a folder, and when: read from the versions, which are never rewritten.
+Those of files that the retention took are gone with them; whoever asks is told that there may have been more.
 
 A moment is that at which the platform saw it: seconds after the change where `ibhelm watch` runs, the next scan else.
 """
@@ -97,3 +98,16 @@ def known_times(connection: Connection, path: str) -> str:
     if first is None:
         return ""
     return f"from {shown(first)} on" if is_there else f"between {shown(first)} and {shown(last)}"
+
+
+def purged(connection: Connection, *, at: dt.datetime | None = None) -> list[str]:
+    """Return a warning if the retention took files with all their versions that stood somewhere at a moment.
+
+    Args:
+        connection: to Postgres.
+        at: the moment; None for any.
+    """
+    [(before,)] = connection.execute(load_queries("safety_versions")["purged_before"]).fetchall()
+    if before is None or (at is not None and before <= at):
+        return []
+    return [f"Retention has removed files for good that were deleted before {shown(before)}; they are not among these."]

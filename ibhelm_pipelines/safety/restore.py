@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 from ibhelm_pipelines.errors import PermanentError
-from ibhelm_pipelines.safety.history import known_times, near_paths
+from ibhelm_pipelines.safety.history import known_times, near_paths, purged
 from ibhelm_pipelines.safety.moments import shown
 from ibhelm_pipelines.safety.past import PastFile, Plan, asked_path, write_plan
 from ibhelm_pipelines.safety.restore_report import RestoreReport
@@ -66,19 +66,11 @@ def restore(
 def _planned(settings: Settings, asked: str, at: dt.datetime, file: Path) -> tuple[Plan, list[str]]:
     """Return what is to be restored, and what is not known of it."""
     with _connected(settings) as connection:
-        plan, warnings = write_plan(file, wanted_files(connection, asked, at)), _purged(connection, at)
+        plan, warnings = write_plan(file, wanted_files(connection, asked, at)), purged(connection, at=at)
         if plan.files or not asked:
             return plan, warnings
         stood = known_times(connection, asked)
         raise nothing_there(asked, at, near_paths(connection, asked), stood=stood, warnings=warnings)
-
-
-def _purged(connection: Connection, at: dt.datetime) -> list[str]:
-    """Return a warning if the retention took files that stood somewhere at that moment."""
-    [(before,)] = connection.execute(load_queries("safety_versions")["purged_before"]).fetchall()
-    if before is None or before <= at:
-        return []
-    return [f"Retention has removed files for good that were deleted before {shown(before)}; they are not among these."]
 
 
 @contextmanager

@@ -6,6 +6,9 @@ select exists (select from pg_database where datname = %(name)s)
 -- name: is_ours
 select to_regclass('ops.migrations') is not null
 
+-- name: set_up
+select min(applied_at) from ops.migrations
+
 -- name: database_bytes
 select pg_database_size(current_database())
 
@@ -28,6 +31,10 @@ update ops.backups set state = 'failed', finished_at = %(now)s, error = %(error)
 
 -- name: interrupted_backups
 select key from ops.backups where state = 'running'
+
+-- name: tried_keys
+-- Also those of backups that failed or are gone.
+select key from ops.backups
 
 -- name: known_keys
 select key from ops.backups where state = 'ok' and gone_at is null

@@ -55,7 +55,7 @@ def vendors() -> Iterator[Vendors]:
 def shop(
     postgres: EmbeddedPostgres, s3: EmbeddedS3, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[..., Settings]]:
-    """Makes settings with a database and a bucket of their own."""
+    """Makes settings with a database and a bucket of their own; scans are not read, for the truth counts on none."""
     made = []
 
     def make(root: Path, *, template: str = "template_ibhelm") -> Settings:
@@ -67,7 +67,7 @@ def shop(
         bucket.start()
         return Settings(
             _env_file=None, nas_root=root, state_dir=tmp_path_factory.mktemp("state"), s3_endpoint=s3.endpoint,
-            s3_bucket=bucket.bucket, content_workers=1,
+            s3_bucket=bucket.bucket, content_workers=1, ocr=False,
             database_url=postgres.url(name, user="ibhelm_pipeline", password="password of the tests"),
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import socket
 import subprocess
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import psycopg
 import pytest
 from click.testing import CliRunner
+from pyrage import x25519
 from reader_desk import reader_url
 
 from ibhelm_pipelines.cli import main
@@ -18,6 +20,7 @@ from ibhelm_pipelines.db.migrations import read_migrations
 from ibhelm_pipelines.demo.teamwork.server import TeamworkSimulator
 from ibhelm_pipelines.demo.vendor.faults import Faults
 from ibhelm_pipelines.errors import ConfigurationError
+from ibhelm_pipelines.safety.backup import back_up
 from ibhelm_pipelines.share import init_share
 
 if TYPE_CHECKING:
@@ -82,9 +85,33 @@ def test_no_part_of_an_address_of_alerts_or_heartbeats_is_shown(monkeypatch: pyt
 def test_doctor_says_whether_anybody_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     status, output = _doctor()
     assert status == 0
-    assert "Alerts: nobody is told: they stand in the log and `ibhelm status` only" in output
+    assert "ADVICE Alerts: nobody is told: they stand in the log and `ibhelm status` only. Set IBHELM_ALERT" in output
     monkeypatch.setenv("IBHELM_ALERT_URLS", "json://127.0.0.1:9/ json://127.0.0.1:10/")
-    assert "Alerts: sent to 2 addresses" in _doctor()[1]
+    assert "ok Alerts: sent to 2 addresses" in _doctor()[1]
+
+
+@pytest.mark.usefixtures("healthy")
+def test_a_day_without_a_backup_is_a_problem(settings: Settings, owner_database_url: str) -> None:
+    with psycopg.connect(owner_database_url) as connection:
+        connection.execute("update ops.migrations set applied_at = now() - interval '25 hours'")
+    status, output = _doctor()
+    assert (status, "ok Backups: pg_dump" in output, "there is none yet" in output) == (0, True, True)
+    with psycopg.connect(owner_database_url) as connection:
+        connection.execute("update ops.migrations set applied_at = now() - interval '27 hours'")
+    status, output = _doctor()
+    assert (status, "PROBLEM Backups: There is no backup, though the database is there since" in output) == (1, True)
+    assert "Run `ibhelm backup` now" in output
+    back_up(settings, now=dt.datetime.now(dt.UTC))
+    assert "ok Backups: pg_dump" in _doctor()[1]
+
+
+@pytest.mark.usefixtures("healthy")
+def test_backups_that_anybody_can_read_are_worth_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    status, output = _doctor()
+    assert status == 0
+    assert "ADVICE Encryption of backups: none: whoever reads the bucket reads every mail. Make a key" in output
+    monkeypatch.setenv("IBHELM_BACKUP_RECIPIENTS", str(x25519.Identity.generate().to_public()))
+    assert "ok Encryption of backups: for 1 keys, no key here" in _doctor()[1]
 
 
 def _no_nas(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from restored_office import Stored, tree
 from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.safety.history import PastVersion, history
 from ibhelm_pipelines.safety.manifests import write_manifests
+from ibhelm_pipelines.safety.purge import purge
 from ibhelm_pipelines.settings import Settings
 
 FOLDER = "projekte/2301-Kita"
@@ -92,6 +93,26 @@ def test_many_of_a_kind_are_one_line(stored: Stored, monkeypatch: pytest.MonkeyP
         stored.nas.write(f"{FOLDER}/{number}.txt", "x" * number)
     stored.keep()
     assert "13 files, such as " in run(stored, monkeypatch, "history", FOLDER).output
+
+
+def test_it_says_that_the_retention_took_files(stored: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    stored.nas.write(f"{FOLDER}/stays.txt", "a")
+    gone = stored.nas.write(f"{FOLDER}/goes.txt", "b")
+    stored.keep()
+    gone.unlink()
+    stored.keep()
+    assert "Retention" not in run(stored, monkeypatch, "history", FOLDER).output
+    stored.nas.rows("update files set deleted_at = deleted_at - interval '2 days' where deleted_at is not null")
+    settings = stored.settings.model_copy(update={"retention_days": 1})
+    assert purge(settings, now=stored.now(), dry_run=False, confirmed=True).files == 1
+
+    folder, file = (run(stored, monkeypatch, "history", path) for path in (FOLDER, f"{FOLDER}/goes.txt"))
+
+    assert (folder.exit_code, "stays.txt" in folder.output, "goes.txt" in folder.output) == (0, True, False)
+    assert "Note: Retention has removed files for good that were deleted before" in folder.output
+    assert file.exit_code == 1
+    assert "Nothing is known of" in file.output
+    assert "Retention has removed files for good" in file.output
 
 
 def test_the_command_restores_and_its_exit_status_tells(
