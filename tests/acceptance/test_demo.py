@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = 60
-OF_THE_OFFICE = "position('/IBH-INBOX/'::bytea in '/'::bytea || raw_path) = 0"
-"""Files that were generated, and not put there from mails: such a file stays, also where its mail has left us since."""
+OF_THE_OFFICE = "raw_path not in (select raw_inbox_path from email_attachments where raw_inbox_path is not null)"
+"""Files that were generated, and not put there from mails."""
 
 pytestmark = pytest.mark.timeout(900)
 

@@ -63,6 +63,8 @@ def _log_in(settings: Settings, name: str) -> str:
 
 
 def test_everything_is_made_once_and_made_again_without_a_change(foreign: Settings, server: EmbeddedPostgres) -> None:
+    with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+        connection.execute("drop database if exists dagster with (force)")  # another test may have come before
     said = list(provision(foreign))
     assert "The database dagster of dagster is made." in said
     assert f"The bucket {foreign.s3_bucket} is made." in said
