@@ -1,4 +1,5 @@
-"""Looks for trouble: from Dagster's sensor every half a minute, and from a worker when that sensor is silent.
+"""Looks for trouble, in the tables and on the disk: from Dagster's sensor every half a minute, and from a worker when
+that sensor is silent.
 
 A dead daemon cannot tell that it is dead. So a worker looks in its place when nobody has looked for two minutes, and
 adds that the sensors are silent. It knows nothing of runs, and leaves the alerts about them as they are.
@@ -7,11 +8,13 @@ adds that the sensors are silent. It knows nothing of runs, and leaves the alert
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ibhelm_pipelines.alerts.conditions import DAGSTER_PREFIX, RUN_PREFIX, Condition, look
 from ibhelm_pipelines.alerts.message import local_time
 from ibhelm_pipelines.alerts.reconcile import AlertReport, database_time, reconcile
+from ibhelm_pipelines.alerts.room import look_for_room
 from ibhelm_pipelines.db.connect import connect, translated_errors
 from ibhelm_pipelines.db.queries import load_queries
 
@@ -26,7 +29,7 @@ SILENCE = dt.timedelta(minutes=2)
 
 
 def evaluate(settings: Settings, *, runs: Sequence[Condition], now: dt.datetime | None = None) -> AlertReport:
-    """Look at the tables, and bring the alerts in step with that and with what Dagster says.
+    """Look at the tables and the disk, and bring the alerts in step with that and with what Dagster says.
 
     Args:
         settings: of this process.
@@ -78,7 +81,8 @@ def _look(settings: Settings, now: dt.datetime | None) -> Finding:
         connect(settings.require_database_url(), application="alerts", autocommit=True) as connection,
         translated_errors(),
     ):
-        return look(connection, now or database_time(connection))
+        found = look(connection, now or database_time(connection))
+    return replace(found, conditions=(*found.conditions, *look_for_room(settings.state_dir)))
 
 
 def _silent_since(settings: Settings, now: dt.datetime | None) -> dt.datetime | None:

@@ -11,16 +11,17 @@ import json
 import socket
 import struct
 import time
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ibhelm_pipelines.content.outcome import Outcome, failed
+from ibhelm_pipelines.content.outcome import Facts, Outcome, failed
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 _LENGTH = struct.Struct(">Q")
+_LENGTHS = struct.Struct(">QQ")
 _PIECE = 1 << 18
 
 MAX_PREVIEW_BYTES = 2 << 20
@@ -30,7 +31,9 @@ MAX_FACT = 2**31 - 1
 """Of a number of pages or pixels: what the database's columns hold."""
 
 _BYTES_BESIDE_TEXT = MAX_PREVIEW_BYTES + (64 << 10)
-_BYTES_PER_CHAR = 12  # as JSON, at worst
+_BYTES_PER_CHAR = 4  # as UTF-8, at worst
+_IN_HEAD = [each.name for each in fields(Outcome) if each.name not in {"text", "preview", "facts"}]
+_FACTS = [each.name for each in fields(Facts)]
 
 
 class NonsenseError(Exception):
@@ -106,10 +109,15 @@ def longest_answer(text_chars: int) -> int:
 
 
 def encode(outcome: Outcome, *, worn_out: bool) -> bytes:
-    """Write an outcome, and whether the worker should be replaced, for the pipeline."""
-    values = asdict(replace(outcome, preview=None)) | {"worn_out": worn_out}
-    head = json.dumps(values, default=str).encode()
-    return _LENGTH.pack(len(head)) + head + (outcome.preview or b"")
+    """Write an outcome, and whether the worker should be replaced, for the pipeline.
+
+    Text and preview follow the other values as they are: as JSON, escaping them would cost more than all the rest.
+    """
+    values = {name: getattr(outcome, name) for name in _IN_HEAD}
+    values["facts"] = {name: getattr(outcome.facts, name) for name in _FACTS}
+    head = json.dumps(values | {"has_text": outcome.text is not None, "worn_out": worn_out}, default=str).encode()
+    text = (outcome.text or "").encode(errors="surrogatepass")
+    return b"".join((_LENGTHS.pack(len(head), len(text)), head, text, outcome.preview or b""))
 
 
 def decode(data: bytes, text_chars: int) -> tuple[Outcome, bool]:
@@ -118,15 +126,17 @@ def decode(data: bytes, text_chars: int) -> tuple[Outcome, bool]:
     Raises:
         NonsenseError: it is not an outcome, or holds what no reader makes.
     """
-    (length,) = _LENGTH.unpack_from(data.ljust(_LENGTH.size, b"\0"))
-    head, preview = data[_LENGTH.size : _LENGTH.size + length], data[_LENGTH.size + length :]
+    head_bytes, text_bytes = _LENGTHS.unpack_from(data.ljust(_LENGTHS.size, b"\0"))
+    text_at = _LENGTHS.size + head_bytes
+    preview_at = text_at + text_bytes
     try:
-        values = json.loads(head)
+        values = json.loads(data[_LENGTHS.size : text_at])
+        text = data[text_at:preview_at].decode() if values["has_text"] else None
         outcome = _outcomes().validate_python(values, strict=False)
         worn_out = bool(values["worn_out"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NonsenseError(type(error).__name__) from None
-    outcome = replace(outcome, preview=preview or None)
+    outcome = replace(outcome, text=text, preview=data[preview_at:] or None)
     _check(outcome, text_chars)
     return outcome, worn_out
 

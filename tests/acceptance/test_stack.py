@@ -57,7 +57,6 @@ class Installation:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=240,
             check=False,
         )
 

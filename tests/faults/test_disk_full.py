@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import tables
 from click.testing import CliRunner
 from nas_tree import Nas
 
+from ibhelm_pipelines.alerts.evaluate import evaluate
 from ibhelm_pipelines.cli_scan import scan_command
 from ibhelm_pipelines.db.migrations import migrate
 from ibhelm_pipelines.errors import DatabaseUnavailableError
@@ -88,3 +90,14 @@ def test_a_full_disk_for_temporary_files_is_a_sentence(
     assert "TMPDIR" in result.stderr
     assert "Traceback" not in result.output
     assert os.listdir(small_disk) == ["ballast"]
+
+
+def test_a_filling_disk_is_told_before_it_is_full_and_again_when_there_is_room(
+    settings: Settings, small_disk: Path
+) -> None:
+    on_it = settings.model_copy(update={"state_dir": small_disk / "state"})
+    assert "machine:disk_filling" in evaluate(on_it, runs=()).opened
+    told = "select body from ops.alerts where key = 'machine:disk_filling'"
+    [(body,)] = tables.ask(settings.require_database_url(), told)
+    assert body.startswith("0.3 of 0.3 GiB are free on the disk of ")
+    assert "machine:disk_filling" in evaluate(settings, runs=()).closed
