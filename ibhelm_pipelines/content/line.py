@@ -11,7 +11,7 @@ import json
 import socket
 import struct
 import time
-from dataclasses import fields, replace
+from dataclasses import fields
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +45,7 @@ class Line:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
+        self._came = bytearray()
 
     def send(self, data: bytes, descriptor: int | None = None) -> None:
         """Send a frame, and a descriptor with it.
@@ -59,11 +60,12 @@ class Line:
 
     def take(self) -> tuple[bytes, int] | None:
         """Wait for a frame with a descriptor; None when the other end has hung up. For the worker's side."""
-        head, descriptors, _, _ = socket.recv_fds(self._end, _LENGTH.size, 1)
-        if not head:
+        piece, descriptors, _, _ = socket.recv_fds(self._end, _PIECE, 1)
+        if not piece:
             return None
-        (length,) = _LENGTH.unpack(head)
-        return bytes(self._read(length, None)), descriptors[0]
+        self._came += piece
+        (length,) = _LENGTH.unpack(self._read(_LENGTH.size, None))
+        return self._read(length, None), descriptors[0]
 
     def hear(self, seconds: float, most: int) -> bytes | None:
         """Wait for a frame of at most so many bytes; None when it is not there in time. For the pipeline's side.
@@ -77,7 +79,7 @@ class Line:
             (length,) = _LENGTH.unpack(self._read(_LENGTH.size, deadline))
             if length > most:
                 raise NonsenseError(f"{length} bytes announced, {most} allowed")
-            return bytes(self._read(length, deadline))
+            return self._read(length, deadline)
         except TimeoutError:
             return None
 
@@ -89,17 +91,19 @@ class Line:
         """Return the descriptor of this end."""
         return self._end.fileno()
 
-    def _read(self, length: int, deadline: float | None) -> bytearray:
-        data = bytearray()
-        while len(data) < length:
+    def _read(self, length: int, deadline: float | None) -> bytes:
+        """Take so many bytes; what came with them waits for the next time, so that a short frame is one call."""
+        while len(self._came) < length:
             if deadline is not None:
                 self._end.settimeout(max(0.001, deadline - time.monotonic()))
-            piece = self._end.recv(min(_PIECE, length - len(data)))
+            piece = self._end.recv(_PIECE)
             if not piece:
                 raise EOFError
-            data += piece
+            self._came += piece
             if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError  # a byte now and then is no answer either
+        data = bytes(memoryview(self._came)[:length])
+        del self._came[:length]
         return data
 
 
@@ -131,12 +135,12 @@ def decode(data: bytes, text_chars: int) -> tuple[Outcome, bool]:
     preview_at = text_at + text_bytes
     try:
         values = json.loads(data[_LENGTHS.size : text_at])
-        text = data[text_at:preview_at].decode() if values["has_text"] else None
+        values["text"] = data[text_at:preview_at].decode() if values["has_text"] else None
+        values["preview"] = data[preview_at:] or None
         outcome = _outcomes().validate_python(values, strict=False)
         worn_out = bool(values["worn_out"])
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise NonsenseError(type(error).__name__) from None
-    outcome = replace(outcome, text=text, preview=data[preview_at:] or None)
     _check(outcome, text_chars)
     return outcome, worn_out
 

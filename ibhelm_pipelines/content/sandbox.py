@@ -198,8 +198,7 @@ class Sandbox:
 
 
 def _ask(worker: Worker, job: Job, file: BinaryIO) -> object:
-    folder = str(job.scratch.folder) if job.scratch else ""
-    limits = replace(job.limits, scratch=folder)
+    limits = replace(job.limits, scratch=str(job.scratch.folder)) if job.scratch else job.limits
     order = Order(reader=job.reader, limits=limits, arguments=job.arguments, conversion=job.conversion)
     if job.scratch is None:
         return worker.ask(order, file)

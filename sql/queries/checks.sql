@@ -29,12 +29,16 @@ order by last_complete_scan_at nulls first
 limit 100;
 
 -- name: contents_not_stored
+-- What nobody tried yet and came after the newest scan of the whole share had looked is the live lane's, for a day.
 select count(*) over (), min(f.path) as for_example, c.size_bytes, max(r.reason) as reason, max(r.attempts) as attempts, max(r.next_try_at) as next_try
 from public.contents c
 join public.files f on f.content_hash = c.hash and f.deleted_at is null
 left join ops.step_results r on r.content_hash = c.hash and r.step = 'store' and r.state <> 'ok'
 where not exists (select from ops.stored_objects o where o.content_hash = c.hash and o.kind = 'original')
-  and (r.attempts is not null or c.first_seen_at <= now() - %(grace)s::interval)
+  and (r.attempts is not null or c.first_seen_at <= now() - %(grace)s::interval and (
+       c.first_seen_at <= now() - interval '1 day'
+       or c.first_seen_at <= (select coalesce(max(s.finished_at), 'infinity') from ops.scans s
+                              where s.paths is null and s.folders is null and s.state in ('complete', 'incomplete'))))
 group by c.hash
 order by c.size_bytes desc
 limit 100;

@@ -24,7 +24,7 @@ from dotenv import dotenv_values
 from left_folders import servers_folder
 from nas_tree import Nas
 
-from ibhelm_pipelines.demo.office import generate_office
+from ibhelm_pipelines.demo.office import MIN_FILES, generate_office
 from ibhelm_pipelines.local.process import wait_until
 from ibhelm_pipelines.local.records import DAEMON, WATCHER, WEBSERVER, WORKER, recorded
 from ibhelm_pipelines.settings import Settings
@@ -106,7 +106,7 @@ class Office:
 def office(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     with servers_folder("ibhelm-live-") as folder:
         running = Office(folder / "state", tmp_path_factory.mktemp("share") / "nas")
-        generate_office(running.root, files=24, projects=4, seed=7)
+        generate_office(running.root, files=MIN_FILES, projects=4, seed=7)
         try:
             up = running.ibhelm("up", "--detach")
             assert up.returncode == 0, up.stderr

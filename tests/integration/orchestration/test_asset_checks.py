@@ -407,6 +407,13 @@ FINE = [
         " returning id) insert into ops.failed_documents (kind, item_id, digest, error)"
         " select 'file', id, gen_random_uuid(), 'ValueError' from old",
     ),
+    (  # it came while a scan's contents were stored: the live lane is at it
+        "contents_not_stored",
+        "with it as (update contents set first_seen_at = now() from files"
+        " where hash = content_hash and name = 'brief 7.txt' returning hash),"
+        " untried as (delete from ops.step_results where step = 'store' and content_hash in (select hash from it))"
+        " delete from ops.stored_objects where content_hash in (select hash from it)",
+    ),
     ("live_queue_lag", "insert into ops.inbox (source, kind, key, label) values ('nas', 'path', 'a', 'a')"),
     (  # somebody works on it, however long it takes
         "live_queue_lag",
