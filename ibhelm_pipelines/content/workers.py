@@ -18,7 +18,7 @@ import pickle
 import signal
 import socket
 from contextlib import suppress
-from threading import Condition
+from threading import Condition, Lock
 from typing import TYPE_CHECKING, cast
 
 from ibhelm_pipelines.content import clean_start, jail
@@ -69,7 +69,9 @@ class Workers:
         number = settings.content_workers + for_small
         self._slots = [Slot(settings.content_memory_mb, perform) for _ in range(number)]
         self._idle = list(self._slots)
-        self._changed = Condition()
+        lock = Lock()
+        self._room = {0: Condition(lock), for_small: Condition(lock)}
+        self._all_back = Condition(lock)
 
     def __enter__(self) -> Workers:
         return self
@@ -81,29 +83,40 @@ class Workers:
         self.closed = True
         for slot in self._slots:
             slot.interrupt()
-        with self._changed:
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: len(self._idle) == len(self._slots))
+        self.wake()
+        with self._all_back:
+            self._all_back.wait_for(lambda: len(self._idle) == len(self._slots))
         for slot in self._slots:
             slot.discard()
 
     def take(self, size_bytes: int, *, unless: Callable[[], bool]) -> Slot | None:
         """Wait for a slot for a content of this size and take it; None as soon as the caller no longer wants it."""
         kept = 0 if size_bytes <= SMALL_BYTES else self._for_small
-        with self._changed:
-            self._changed.wait_for(lambda: unless() or len(self._idle) > kept)
-            return None if unless() else self._idle.pop()
+        with self._room[kept]:
+            self._room[kept].wait_for(lambda: unless() or len(self._idle) > kept)
+            if unless():
+                self._offer()  # what this one was woken for
+                return None
+            return self._idle.pop()
 
     def give_back(self, slot: Slot) -> None:
         """Let the next one have the slot."""
-        with self._changed:
+        with self._all_back:
             self._idle.append(slot)
-            self._changed.notify_all()
+            self._offer()
+            self._all_back.notify_all()
 
     def wake(self) -> None:
         """Have everybody who waits for a slot ask again whether it is still wanted."""
-        with self._changed:
-            self._changed.notify_all()
+        for room in self._room.values():
+            with room:
+                room.notify_all()
+
+    def _offer(self) -> None:
+        """Wake one of those who can have a slot: all of them would only take the processor from the workers."""
+        for kept, room in self._room.items():
+            if len(self._idle) > kept:
+                room.notify()
 
 
 class Slot:
