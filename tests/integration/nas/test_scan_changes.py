@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from nas_tree import Nas
 
+from ibhelm_pipelines.local.process import wait_until
 from ibhelm_pipelines.nas.scan import scan
 from ibhelm_pipelines.settings import Settings
 
@@ -66,6 +67,7 @@ def test_a_second_scan_writes_nothing_and_reads_no_file(settings: Settings, nas:
     scan(settings)
     writes = "select sum(n_tup_ins + n_tup_upd + n_tup_del) from pg_stat_user_tables where schemaname = 'public'"
     before = nas.rows("select xmin, * from files order by id"), _settled(nas, writes)
+    assert before[1] >= 90, "files, versions and contents"
 
     report = scan(settings)
 
@@ -75,7 +77,11 @@ def test_a_second_scan_writes_nothing_and_reads_no_file(settings: Settings, nas:
 
 
 def _settled(nas: Nas, query: str) -> int:
-    nas.rows("select pg_stat_force_next_flush()")
+    """Ask when every session of the scan has gone: on its way out each says what it has written."""
+    others = """
+        select from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()"""
+    assert wait_until(lambda: nas.rows(others) == [], seconds=60)
     return int(nas.one(query))
 
 
