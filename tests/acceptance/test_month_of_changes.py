@@ -47,8 +47,8 @@ class Length(NamedTuple):
     retention_days: int
 
 
-SHORT = Length(seed=5, days=7, changes=120, files=50, retention_days=3)
-WHOLE = [Length(seed=seed, days=30, changes=500, files=400, retention_days=12) for seed in (2, 3, 4)]
+SMALL = Length(seed=5, days=30, changes=500, files=50, retention_days=12)
+LARGE = [Length(seed=seed, days=30, changes=500, files=400, retention_days=12) for seed in (2, 3, 4)]
 
 
 class Month(NamedTuple):
@@ -87,7 +87,7 @@ def month(settings: Settings, owner_database_url: str, tmp_path: Path, request: 
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(
-    "month", [SHORT, *(pytest.param(each, marks=pytest.mark.soak) for each in WHOLE)], indirect=True
+    "month", [SMALL, *(pytest.param(each, marks=pytest.mark.soak) for each in LARGE)], indirect=True
 )
 def test_whatever_is_lost_is_rebuilt(month: Month, postgres: EmbeddedPostgres, s3_client: Any) -> None:
     assert_history(month)
