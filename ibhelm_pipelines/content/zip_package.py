@@ -104,16 +104,23 @@ class Package:
         """
         events: list[Event] = []
         parser = _parser(events)
-        fed = 0
+        fed = unfinished = 0
+        waiting = bytearray()
         for piece in self._pieces(name):
-            _parse(parser, piece, last=False)
-            fed += len(piece)
-            if fed - max(parser.CurrentByteIndex, 0) > MAX_PIECE_BYTES:
+            waiting += piece
+            # The parser reads an unfinished piece again from its beginning each time: let its length double in between.
+            if len(waiting) < min(unfinished, MAX_PIECE_BYTES - unfinished):
+                continue
+            _parse(parser, bytes(waiting), last=False)
+            fed += len(waiting)
+            waiting.clear()
+            unfinished = fed - max(parser.CurrentByteIndex, 0)
+            if unfinished > MAX_PIECE_BYTES:
                 raise SuspectFileError(TOO_LONG)
             yield from events
             events.clear()
         if fed:
-            _parse(parser, b"", last=True)
+            _parse(parser, bytes(waiting), last=True)
             yield from events
 
     def relations(self, name: str = "") -> dict[str, Relation]:

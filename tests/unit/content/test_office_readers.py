@@ -237,6 +237,13 @@ def test_a_broken_or_hostile_office_file_says_what_is_wrong(data: bytes, reason:
     assert caught.value.problem == reason
 
 
+@pytest.mark.parametrize("length", [65_000, 200_000, 3 << 20, 15 << 20])
+def test_a_long_tag_that_is_allowed_costs_nothing_around_it(length: int) -> None:
+    tag = f'<w:p a="{"x" * length}"/>'
+    body = f"{samples.paragraph('Vorher')}{tag}{samples.paragraph('Dazwischen')}{tag}{samples.paragraph('Nachher')}"
+    assert text(samples.docx(body)).split() == ["Vorher", "Dazwischen", "Nachher"]
+
+
 @pytest.mark.parametrize("length", [600, 1500, 6632])
 def test_an_old_document_that_is_cut_off_before_its_text_says_so(length: int) -> None:
     with pytest.raises(SuspectFileError) as caught:
