@@ -10,7 +10,8 @@ from ibhelm_pipelines.settings import load_settings
 EXIT_INCOMPLETE = 1
 
 
-@click.command("nocodb-setup")
+# NocoDB makes API tokens that begin with a minus, one in 64; click would look for options in them.
+@click.command("nocodb-setup", context_settings={"ignore_unknown_options": True})
 @click.argument("url")
 @click.argument("token", envvar="IBHELM_NOCODB_TOKEN")
 def nocodb_setup_command(url: str, token: str) -> None:

@@ -21,8 +21,16 @@ if TYPE_CHECKING:
 _FOUND = "bold yellow"
 
 
-@click.command("search")
-@click.argument("words", nargs=-1, required=True)
+def _no_misspelt_option(context: click.Context, _parameter: click.Parameter, words: tuple[str, ...]) -> tuple[str, ...]:
+    for word in words:
+        if word.startswith("--"):
+            raise click.NoSuchOption(word, ctx=context)
+    return words
+
+
+# A word with a minus is left out of what is found; click would look for options in it.
+@click.command("search", context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, required=True, callback=_no_misspelt_option)
 @click.option("--limit", default=10, show_default=True, type=click.IntRange(1, MOST_HITS), help="Hits that are shown.")
 @click.option("--cursor", help="Go on where the page before ended; --json prints it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")

@@ -310,6 +310,8 @@ def test_what_stands_in_the_way_is_said_in_a_sentence(office: Office) -> None:
     stranger = make_conninfo(**{**right, "password": "not this one"})
     for done, words in (
         (office.set_up("no-such-token"), "NocoDB refuses the token"),
+        (office.set_up("-8GiNoSuchToken"), "NocoDB refuses the token"),
+        (office.set_up("--no-such-token"), "NocoDB refuses the token"),
         (office.set_up(token, f"http://127.0.0.1:{port}"), "NocoDB cannot be reached"),
         (office.set_up(token, IBHELM_NOCODB_DATABASE_URL=stranger), "Postgres does not let ibhelm_nocodb in"),
         (office.set_up(token, IBHELM_NOCODB_DATABASE_URL=elsewhere), "NocoDB cannot reach Postgres"),

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
 
 import psycopg
 import pytest
+from assistant_desk import environment_of
+from click.testing import CliRunner, Result
 from conftest import PIPELINE, PIPELINE_PASSWORD, TEMPLATE, fresh_database
 from pydantic import SecretStr
 from register_desk import Desk
 
+from ibhelm_pipelines.cli import main
 from ibhelm_pipelines.local.postgres import EmbeddedPostgres
 from ibhelm_pipelines.search.documents import index_documents
 from ibhelm_pipelines.search.finding import Finder, open_finder
@@ -221,3 +226,21 @@ def test_all_there_is_to_say_about_a_document(desk: Desk, finder: Finder) -> Non
     ]
     assert finder.detail(hit.document_id + 1_000_000) is None
     assert finder.similar(hit.document_id) == ()
+
+
+def in_the_terminal(desk: Desk, *arguments: str) -> Result:
+    kept = {**{name: None for name in os.environ if name.startswith("IBHELM_")}, **environment_of(desk.settings)}
+    return CliRunner(env=kept).invoke(main, ["search", *arguments])
+
+
+def test_the_terminal_takes_the_words_as_they_are_typed_a_minus_too(desk: Desk) -> None:
+    for words, found in ((["Abluft"], [FAN, PUMP]), (["Abluft", "-Wartung"], [FAN]), (["-Wartung", "Abluft"], [FAN])):
+        answered = in_the_terminal(desk, *words, "--json")
+        assert answered.exit_code == 0, answered.output
+        hits = json.loads(answered.stdout)["hits"]
+        assert sorted(hit["title"] for hit in hits) == sorted(names(*found)), words
+
+
+def test_an_option_that_there_is_not_is_no_word_to_search_for(desk: Desk) -> None:
+    answered = in_the_terminal(desk, "Abluft", "--limt", "5")
+    assert (answered.exit_code, "No such option" in answered.stderr) == (2, True)
